@@ -1,0 +1,33 @@
+"""The ONNX model zoo that proves itself: models that are numerically equal to their originals, with the proof.
+
+>>> import zoo
+>>> zoo.names()
+>>> zoo.load("convnet-mnist").predict(image)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.model import Model
+
+__version__ = "0.1.0"
+
+
+def names() -> list[str]:
+    """Names of the published models, sorted."""
+    from zoo.hub import Hub
+
+    return Hub().names()
+
+
+def load(model: str, *, provider: str = "cpu", threads: int = 0) -> Model:
+    """A published model, `name` or `name@version`, checked against its certificate.
+
+    `threads` within one operator; 0 takes one for each core. Raises UnknownNameError and ArtifactError.
+    """
+    from zoo.hub import Hub
+    from zoo.model import Model
+
+    return Model(Hub().artifact(model), provider=provider, threads=threads)

@@ -1,0 +1,50 @@
+"""Codecs: what a person has (PNG, CSV, JSON) ↔ port arrays ↔ an answer. One file a task, named like it.
+
+A codec is a frozen dataclass whose fields are its settings in the manifest. It has
+
+- `read(data, media_type)` → the raw arrays in a file or request body, one an item,
+- `encode(raws)` → the port arrays of the graph that is called first,
+- `predict(raws)` → a plan (`zoo.calls`) whose result is one JSON-able answer an item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from zoo.calls import Plan
+from zoo.errors import UnknownNameError, UsageError
+from zoo.spec import Arrays
+
+Answer = dict[str, Any]
+
+
+class Codec(Protocol):
+    def read(self, data: bytes, media_type: str) -> list[np.ndarray]: ...
+
+    def encode(self, raws: Sequence[np.ndarray]) -> Arrays: ...
+
+    def predict(self, raws: Sequence[np.ndarray]) -> Plan[list[Answer]]: ...
+
+
+@cache
+def task_names() -> tuple[str, ...]:
+    """Tasks that have a codec, sorted."""
+    stems = (path.stem for path in Path(__file__).parent.glob("*.py"))
+    return tuple(sorted(stem.replace("_", "-") for stem in stems if stem not in ("__init__", "classes", "read", "picture")))
+
+
+def make_codec(task: str, settings: Mapping[str, Any]) -> Codec:
+    """The codec of a task, set up by a manifest. Raises UnknownNameError and, for a wrong setting, UsageError."""
+    if task not in task_names():
+        raise UnknownNameError("task", task, task_names())
+    codec = import_module(f"zoo.codecs.{task.replace('-', '_')}").CODEC
+    try:
+        return codec(**{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()})
+    except TypeError as error:
+        raise UsageError(f"The codec of {task} does not take these settings ({error}); export the model again.") from error

@@ -1,0 +1,31 @@
+"""A picture in, its label and the probability of each label out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zoo.calls import Call, Plan
+from zoo.codecs import Answer
+from zoo.codecs.classes import class_answers, softmax
+from zoo.codecs.picture import PictureInput
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageClassification(PictureInput):
+    """`output` names the port with the scores; `scores` says whether it has logits or probabilities."""
+
+    labels: tuple[str, ...]
+    graph: str = "predict"
+    output: str = "logits"
+    scores: str = "logits"
+
+    def predict(self, raws: Sequence[np.ndarray]) -> Plan[list[Answer]]:
+        outputs = yield Call(self.graph, self.encode(raws))
+        scores = outputs[self.output]
+        return class_answers(softmax(scores) if self.scores == "logits" else scores, self.labels)
+
+
+CODEC = ImageClassification

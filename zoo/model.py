@@ -1,0 +1,76 @@
+"""A model in use: an artifact, its codec, and a session for each graph that has been called."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.calls import drive
+from zoo.codecs import Answer, make_codec
+from zoo.errors import UsageError
+from zoo.hub import Artifact
+from zoo.spec import Arrays
+
+if TYPE_CHECKING:
+    from zoo.session import Session
+
+
+class Model:
+    """An artifact whose bytes have been checked against its certificate.
+
+    Raises ArtifactError when they differ.
+    """
+
+    def __init__(self, artifact: Artifact, *, provider: str = "cpu", threads: int = 0) -> None:
+        artifact.verify()
+        self.artifact = artifact
+        self.manifest = artifact.manifest
+        self.codec = make_codec(self.manifest.task, self.manifest.codec)
+        self._provider = provider
+        self._threads = threads
+        self._sessions: dict[str, Session] = {}
+
+    def run(self, graph: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        """Outputs of a graph by port name. Raises PortError when the arrays do not fit its ports."""
+        session = self.session(graph)
+        session.graph.check(inputs)
+        return session.run(inputs)
+
+    def session(self, graph: str) -> Session:
+        """The session of a graph, opened at the first call. Raises UnknownNameError."""
+        if graph not in self._sessions:
+            from zoo.session import Session
+
+            spec = self.manifest.graph(graph)
+            path = self.artifact.folder / spec.file
+            self._sessions[graph] = Session(path, spec, provider=self._provider, threads=self._threads)
+        return self._sessions[graph]
+
+    def predict(self, raw: Any) -> Answer | list[Answer]:
+        """The codec's answer to a file's path, an array or a Pillow image; a list of answers to a list or a file of many.
+
+        Raises CodecError when the codec cannot read it.
+        """
+        if isinstance(raw, list):
+            return drive(self.codec.predict([item for one in raw for item in self._read(one)]), self.run)
+        answers = drive(self.codec.predict(self._read(raw)), self.run)
+        return answers[0] if len(answers) == 1 else answers
+
+    def _read(self, raw: Any) -> list[np.ndarray]:
+        if not isinstance(raw, (str, Path)):
+            return [np.asarray(raw)]
+        path = Path(raw)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read ({error.strerror}); name a file.") from error
+        return self.codec.read(data, media_type(path))
+
+
+def media_type(path: Path) -> str:
+    """Media type of a file by the end of its name; unknown ends are `application/octet-stream`."""
+    return mimetypes.guess_type(path.name)[0] or "application/octet-stream"

@@ -1,0 +1,107 @@
+"""The one way to open a graph: prediction, validation and the service all come through here.
+
+What validation proved is therefore what is served: the same bytes, the same options, the same provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from zoo.errors import ArtifactError, RuntimeUnavailableError, SpecError, UnknownNameError
+from zoo.spec import Arrays, Graph
+
+PROVIDERS: dict[str, list[str | tuple[str, dict[str, str]]]] = {
+    "cpu": ["CPUExecutionProvider"],
+    "cuda": [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"],
+    "tensorrt": [
+        "TensorrtExecutionProvider",
+        ("CUDAExecutionProvider", {"use_tf32": "0"}),
+        "CPUExecutionProvider",
+    ],
+}
+
+_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    "tensor(bool)": "bool",
+}
+
+
+class Session:
+    """A graph of an artifact, ready to run.
+
+    Raises ArtifactError when ONNX Runtime cannot read the file, SpecError when the file's inputs and outputs are not the
+    declared ports, and RuntimeUnavailableError when the provider did not start.
+    """
+
+    def __init__(self, path: Path, graph: Graph, *, provider: str = "cpu", threads: int = 0) -> None:
+        """`threads` within one operator; 0 lets ONNX Runtime take one for each core."""
+        if provider not in PROVIDERS:
+            raise UnknownNameError("provider", provider, PROVIDERS)
+        self.graph = graph
+        self.provider = provider
+        self._session = _open(path, provider, threads)
+        self._output_names = [port.name for port in graph.outputs]
+        _match_ports(path, graph, self._session)
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        """Outputs by name. The inputs must have passed `graph.check`."""
+        return dict(zip(self._output_names, self._session.run(self._output_names, dict(inputs)), strict=True))
+
+    def options(self) -> dict[str, Any]:
+        """Provider and options, as a certificate records them."""
+        return {
+            "provider": self._session.get_providers()[0],
+            "provider_options": self._session.get_provider_options()[self._session.get_providers()[0]],
+            "graph_optimization_level": "ORT_ENABLE_ALL",
+        }
+
+
+def _open(path: Path, provider: str, threads: int) -> onnxruntime.InferenceSession:
+    if not path.is_file():
+        raise ArtifactError(f"There is no file {path}; export or fetch the model again.")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=PROVIDERS[provider])
+    except Exception as error:  # the runtime raises a dozen unrelated types
+        reason = str(error).strip().splitlines()[0]
+        raise ArtifactError(f"ONNX Runtime cannot open {path} ({reason}); export the model again.") from error
+    wanted = PROVIDERS[provider][0]
+    name = wanted if isinstance(wanted, str) else wanted[0]
+    if session.get_providers()[0] != name:
+        raise RuntimeUnavailableError(
+            f"{name} did not start, the graph fell back to {session.get_providers()[0]}; install the extra [gpu] on a "
+            "machine with an NVIDIA GPU, or choose provider cpu."
+        )
+    return session
+
+
+def _match_ports(path: Path, graph: Graph, session: onnxruntime.InferenceSession) -> None:
+    for kind, ports, found in (
+        ("inputs", graph.inputs, session.get_inputs()),
+        ("outputs", graph.outputs, session.get_outputs()),
+    ):
+        declared = [(port.name, port.dtype) for port in ports]
+        actual = [(node.name, _TYPES.get(node.type, node.type.removeprefix("tensor(").rstrip(")"))) for node in found]
+        if declared != actual:
+            raise SpecError(f"The {kind} of {path.name} are {actual}, its ports are {declared}; export it again.")
+        for port, node in zip(ports, found, strict=True):
+            fixed = [
+                (expected, size)
+                for expected, size in zip(port.shape, node.shape, strict=False)
+                if kind == "inputs" and expected != size
+            ]
+            if len(node.shape) != len(port.shape) or fixed:
+                raise SpecError(
+                    f"Port {port.name!r} of {path.name} has shape {node.shape} in the file and {list(port.shape)} in its "
+                    "declaration; export it again."
+                )
