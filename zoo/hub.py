@@ -15,6 +15,8 @@ from zoo.errors import ArtifactError, UnknownNameError, UsageError
 from zoo.manifest import CARD, CERTIFICATE, Certificate, Manifest, read_json, sha256, verify, write_json
 
 INDEX = "index.json"
+GOLDEN = "golden.npz"
+ORIGINAL = "original"
 EMBEDDED = Path(__file__).parent / "artifacts"
 
 

@@ -162,6 +162,9 @@ def _load_estimator(path: Path, family: Family) -> Any:
     import skops.io
 
     try:
-        return skops.io.load(path, trusted=list(family.trusted))
+        estimator = skops.io.load(path, trusted=list(family.trusted))
+        if family.inspect:
+            family.inspect(estimator)
+        return estimator
     except Exception as error:  # skops raises what the damaged part of the file leads to
         raise CheckpointError(f"{path} is damaged or holds types that its family does not trust: {error}") from error

@@ -11,6 +11,8 @@ pictures/          PNG files for the model card (optional)
 from __future__ import annotations
 
 import dataclasses
+import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +22,7 @@ import numpy as np
 
 from zoo.errors import ArtifactError, DataError
 from zoo.manifest import read_json, write_json
-from zoo.spec import Arrays, Graph
+from zoo.spec import Arrays, Graph, Raws
 
 RUN = "run.json"
 EVALUATION = "evaluation.npz"
@@ -84,3 +86,40 @@ def graph_inputs(arrays: Mapping[str, np.ndarray], graph: Graph) -> Arrays:
     prefix = f"{graph.name}/"
     names = [port.name for port in graph.inputs]
     return {name: arrays[prefix + name] for name in names if prefix + name in arrays}
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a compressed NPZ file whose bytes depend on the arrays only, not on the clock."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in sorted(arrays):
+                info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+                info.compress_type = zipfile.ZIP_DEFLATED
+                with archive.open(info, "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def raw_arrays(raws: Raws) -> Arrays:
+    """`raw` of an evaluation file; items of different lengths lie end to end, `raw_length` has the length of each."""
+    if isinstance(raws, np.ndarray):
+        return {"raw": raws}
+    return {"raw": np.concatenate(list(raws)), "raw_length": np.array([len(raw) for raw in raws], dtype=np.int64)}
+
+
+def raw_items(arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The raw items that `raw_arrays` laid down."""
+    if "raw_length" in arrays:
+        return np.split(arrays["raw"], np.cumsum(arrays["raw_length"])[:-1])
+    return list(arrays["raw"])
+
+
+def take_rows(arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> Arrays:
+    """The samples at these row numbers, in their order."""
+    raws = raw_items(arrays)
+    chosen = [raws[row] for row in rows]
+    rest = {name: array[rows] for name, array in arrays.items() if not name.startswith("raw")}
+    return {**rest, **raw_arrays(chosen if "raw_length" in arrays else np.stack(chosen))}

@@ -8,7 +8,7 @@ on the data (detections that are kept, say).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -19,6 +19,7 @@ from zoo.errors import PortError, SpecError
 Role = Literal["data", "noise", "state", "mask", "length", "parameter"]
 Kind = Literal["torch", "estimator"]
 Arrays = dict[str, np.ndarray]
+Raws = np.ndarray | Sequence[np.ndarray]  # one item a raw input: a single array, or a list where their lengths differ
 
 DTYPES = ("float32", "float64", "float16", "int64", "int32", "uint8", "int8", "bool")
 
@@ -194,7 +195,7 @@ class Family:
     """An architecture: how an original is built from a configuration and which graphs are views of it.
 
     `tiny` is the configuration that contract tests use. `trusted` are the types, beyond the defaults of skops, that the
-    checkpoint of an estimator may hold.
+    checkpoint of an estimator may hold; `inspect` raises ValueError where a loaded estimator of such types is malformed.
     """
 
     task: str
@@ -205,6 +206,7 @@ class Family:
     paper: str
     kind: Kind = "torch"
     trusted: tuple[str, ...] = ()
+    inspect: Callable[[Any], None] | None = None
 
 
 def graph_to_json(graph: Graph) -> dict[str, Any]:

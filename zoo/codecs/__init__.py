@@ -9,7 +9,7 @@ A codec is a frozen dataclass whose fields are its settings in the manifest. It 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 
 from zoo.calls import Plan
 from zoo.errors import UnknownNameError, UsageError
-from zoo.spec import Arrays
+from zoo.spec import Arrays, Raws
 
 Answer = dict[str, Any]
 
@@ -27,9 +27,9 @@ Answer = dict[str, Any]
 class Codec(Protocol):
     def read(self, data: bytes, media_type: str) -> list[np.ndarray]: ...
 
-    def encode(self, raws: Sequence[np.ndarray]) -> Arrays: ...
+    def encode(self, raws: Raws) -> Arrays: ...
 
-    def predict(self, raws: Sequence[np.ndarray]) -> Plan[list[Answer]]: ...
+    def predict(self, raws: Raws) -> Plan[list[Answer]]: ...
 
 
 @cache

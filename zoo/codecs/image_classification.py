@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from zoo.calls import Call, Plan
 from zoo.codecs import Answer
 from zoo.codecs.classes import class_answers, softmax
 from zoo.codecs.picture import PictureInput
+from zoo.spec import Raws
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +20,7 @@ class ImageClassification(PictureInput):
     output: str = "logits"
     scores: str = "logits"
 
-    def predict(self, raws: Sequence[np.ndarray]) -> Plan[list[Answer]]:
+    def predict(self, raws: Raws) -> Plan[list[Answer]]:
         outputs = yield Call(self.graph, self.encode(raws))
         scores = outputs[self.output]
         return class_answers(softmax(scores) if self.scores == "logits" else scores, self.labels)

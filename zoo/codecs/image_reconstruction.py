@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from zoo.calls import Call, Plan
 from zoo.codecs import Answer
 from zoo.codecs.picture import PictureInput, png_data_url
+from zoo.spec import Raws
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class ImageReconstruction(PictureInput):
     code_input: str = "z"
     output: str = "logits"
 
-    def predict(self, raws: Sequence[np.ndarray]) -> Plan[list[Answer]]:
+    def predict(self, raws: Raws) -> Plan[list[Answer]]:
         x = self.encode(raws)
         encoded = yield Call("encode", x)
         decoded = yield Call("decode", {self.code_input: encoded[self.code]})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +20,7 @@ from zoo.codecs.read import (
     unknown_type,
 )
 from zoo.errors import CodecError
-from zoo.spec import Arrays
+from zoo.spec import Arrays, Raws
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,7 @@ class PictureInput:
             return list(self._rows(read_json_array(data)))
         raise unknown_type(media_type, "image/png, image/jpeg, text/csv or application/json")
 
-    def encode(self, raws: Sequence[np.ndarray]) -> Arrays:
+    def encode(self, raws: Raws) -> Arrays:
         """Port arrays of raw pictures. Raises CodecError for a wrong size or an intensity out of range."""
         if not len(raws):
             raise CodecError("There is no picture; send at least one.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from zoo.codecs import Answer
 from zoo.codecs.classes import class_answers, softmax
 from zoo.codecs.read import CSV_TYPES, JSON_TYPE, check_finite, read_json_array, read_table, unknown_type
 from zoo.errors import CodecError
+from zoo.spec import Raws
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class SeriesClassification:
             return [self._series(item) for item in (array if array.ndim == 3 else [array])]
         raise unknown_type(media_type, "text/csv or application/json")
 
-    def encode(self, raws: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    def encode(self, raws: Raws) -> dict[str, np.ndarray]:
         """x (batch, longest, channels) and length (batch). Raises CodecError for a wrong shape or length."""
         if not len(raws):
             raise CodecError("There is no series; send at least one.")
@@ -48,7 +48,7 @@ class SeriesClassification:
             row[: len(one)] = (one - np.array(self.mean)) / np.array(self.std)
         return {self.port: x, self.length_port: lengths}
 
-    def predict(self, raws: Sequence[np.ndarray]) -> Plan[list[Answer]]:
+    def predict(self, raws: Raws) -> Plan[list[Answer]]:
         outputs = yield Call(self.graph, self.encode(raws))
         return class_answers(softmax(outputs[self.output]), self.labels)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from zoo.spec import Family, Graph, Port
@@ -17,7 +18,7 @@ from zoo.spec import Family, Graph, Port
 class Config:
     in_features: int = 64
     classes: int = 10
-    num_trees: int = 200
+    num_trees: int = 100
     features_per_split: float | str = "sqrt"  # share of the features, or sklearn's name of a rule
     min_rows_leaf: int = 1
     low: float = 0
@@ -45,6 +46,21 @@ def graphs(config: Config) -> tuple[Graph, ...]:
     return (Graph(inputs=(x,), outputs=(label, probabilities), methods=("predict", "predict_proba")),)
 
 
+def inspect(forest: RandomForestClassifier) -> None:
+    """Raise ValueError where a tree's node points outside the tree or its features: predicting would read past its end."""
+    for tree in (estimator.tree_ for estimator in forest.estimators_):
+        inner = tree.children_left != -1
+        if not np.array_equal(inner, tree.children_right != -1):
+            raise ValueError("a node has one child")
+        for name, values, low, high in (
+            ("child", tree.children_left[inner], 1, tree.node_count),
+            ("child", tree.children_right[inner], 1, tree.node_count),
+            ("feature", tree.feature[inner], 0, forest.n_features_in_),
+        ):
+            if values.size and (values.min() < low or values.max() >= high):
+                raise ValueError(f"a node's {name} is out of range")
+
+
 FAMILY = Family(
     task="image-classification",
     config=Config,
@@ -53,4 +69,6 @@ FAMILY = Family(
     tiny=Config(in_features=4, classes=3, num_trees=5),
     paper="https://doi.org/10.1023/A:1010933404324",
     kind="estimator",
+    trusted=("sklearn.tree._tree.Tree",),
+    inspect=inspect,
 )

@@ -1,0 +1,113 @@
+"""A run folder becomes a candidate: an artifact that lacks only its certificate and its card."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.exporter import export_graph
+from zoo.errors import ExportError, UsageError
+from zoo.hub import GOLDEN, ORIGINAL
+from zoo.manifest import Manifest
+from zoo.original import Original
+from zoo.run import CHECKPOINT, EVALUATION, FILES, PICTURES, Run, graph_inputs, load_arrays, save_arrays, take_rows
+from zoo.spec import Arrays
+
+GOLDEN_ROWS = 32
+
+
+def build_candidate(run_folder: Path, target: Path, *, version: int) -> Manifest:
+    """Export every graph of a finished run into `target`, which is replaced as a whole.
+
+    Raises ArtifactError for an unfinished run and ExportError where a graph cannot be exported.
+    """
+    run = Run.read(run_folder)
+    original = Original.load(run_folder / CHECKPOINT)
+    temporary = target.with_name(f".{target.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for graph in original.graphs:
+        export_graph(original, graph, temporary / graph.file)
+    save_arrays(temporary / GOLDEN, golden(original, load_arrays(run_folder / EVALUATION)))
+    shutil.copytree(run_folder / CHECKPOINT, temporary / ORIGINAL)
+    for folder in (FILES, PICTURES):
+        if (run_folder / folder).is_dir():
+            shutil.copytree(run_folder / folder, temporary / folder)
+    manifest = describe(run, original, temporary, version)
+    manifest.write(temporary)
+    _replace(temporary, target)
+    return manifest
+
+
+def golden(original: Original, samples: Arrays) -> Arrays:
+    """At most 32 samples of the test split, evenly spread, with the outputs of the original in float64.
+
+    Output arrays are named `<graph>/<port>`, like the inputs.
+    """
+    rows = np.unique(np.linspace(0, len(samples["targets"]) - 1, GOLDEN_ROWS).astype(int))
+    chosen = take_rows(samples, rows)
+    original.cast("float64")
+    for graph in original.graphs:
+        inputs = graph_inputs(chosen, graph)
+        if len(inputs) != len(graph.inputs):
+            raise ExportError(f"The run has no samples for graph {graph.name!r}; let its recipe extend them.")
+        outputs = original.call(graph, inputs, "float64")
+        chosen.update({f"{graph.name}/{name}": array for name, array in outputs.items()})
+    original.cast("float32")
+    return chosen
+
+
+def describe(run: Run, original: Original, folder: Path, version: int) -> Manifest:
+    """The manifest of a run's model; of an estimator, the numbers in its graphs are counted as parameters."""
+    import dataclasses
+
+    return Manifest(
+        model=run.model,
+        version=version,
+        family=original.family_name,
+        task=original.family.task,
+        kind=original.family.kind,
+        paper=original.family.paper,
+        summary=run.summary,
+        parameters=original.num_parameters() or _stored_numbers(folder, [graph.file for graph in original.graphs]),
+        graphs=original.graphs,
+        config=dataclasses.asdict(original.config),
+        codec=run.codec,
+        data=run.data,
+        training=_training(run),
+        metrics=run.metrics,
+        reference=run.reference,
+    )
+
+
+def _training(run: Run) -> dict[str, Any]:
+    names = (
+        "recipe", "command", "seed", "settings", "hardware", "versions", "started", "duration_s", "metric", "validation",
+        "curves", "seeds",
+    )  # fmt: skip
+    return {name: getattr(run, name) for name in names}
+
+
+def _stored_numbers(folder: Path, files: list[str]) -> int:
+    import onnx
+
+    count = 0
+    for file in files:
+        graph = onnx.load(folder / file).graph
+        count += sum(int(np.prod(tensor.dims)) for tensor in graph.initializer)
+        for node in graph.node:
+            for attribute in node.attribute:
+                count += len(attribute.floats) + len(attribute.ints)
+    return count
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Put `source` in place of `target`, which must be a candidate or nothing."""
+    if target.exists() and not (target / "manifest.json").is_file():
+        shutil.rmtree(source)
+        raise UsageError(f"{target} exists and is no artifact; name another folder.")
+    shutil.rmtree(target, ignore_errors=True)
+    source.replace(target)

@@ -1,0 +1,129 @@
+"""The rule: how close an output must come to its reference, with no tolerance picked by hand.
+
+The floor of an output is the largest |ref32 − ref64| over all rows of one kind of input, and at least one float32 ulp of
+the largest |ref64|: what float32 arithmetic costs the original itself. Every case of that kind passes when
+max |onnx − ref64| ≤ FACTOR · floor. NaN fails unless the reference has it too, equal infinities are equal, labels may
+differ only where the reference's own margin is below the bound, and comparing nothing is an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from zoo.errors import ParityError
+
+FACTOR = 8
+TIE_SHARE = 0.001  # of real rows: more admitted ties than this fail
+MAX_RELATIVE_FLOOR = 1e-4  # of an output's spread, where the floor comes from a converted graph
+
+
+@dataclass
+class OutputRecord:
+    """What was found of one output on one kind of input; floor, error and bound in the output's unit."""
+
+    output: str
+    kind: str
+    cases: int = 0
+    rows: int = 0
+    floor: float = 0.0
+    error: float = 0.0
+    low: float = np.inf
+    high: float = -np.inf
+    largest: float = 0.0
+    ties: int = 0
+    worst: str = ""
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def bound(self) -> float:
+        return FACTOR * self.floor
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures and self.cases > 0
+
+    def add_floor(self, ref32: np.ndarray, ref64: np.ndarray, unsteady: np.ndarray) -> None:
+        """Widen the floor by one case, and keep the range of the reference; jumps of unsteady rows do not count."""
+        if unsteady.any():
+            jumped = unsteady & (row_errors(ref32, ref64) > MAX_RELATIVE_FLOOR * float(np.ptp(ref64)))
+            ref32, ref64 = ref32[~jumped], ref64[~jumped]
+        finite = np.isfinite(ref64)
+        if not finite.any():
+            return
+        values = ref64[finite].astype(np.float64)
+        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        self.largest = max(self.largest, float(np.abs(values).max()))
+        both = finite & np.isfinite(ref32)
+        moved = float(np.abs(ref32[both].astype(np.float64) - ref64[both]).max(initial=0.0))
+        self.floor = max(self.floor, moved, ulp32(self.largest))
+
+    def add_case(self, label: str, found: np.ndarray, ref64: np.ndarray, unsteady: np.ndarray) -> None:
+        """Compare one case against the floor, which must be complete; unsteady rows that differ are ties."""
+        self.cases += 1
+        self.rows += len(ref64) if ref64.ndim else 1
+        if found.shape != ref64.shape:
+            self._fail(label, f"shape {list(found.shape)} instead of {list(ref64.shape)}")
+            return
+        if unsteady.any():
+            tied = unsteady & (row_errors(found, ref64) > self.bound)
+            self.ties += int(tied.sum())
+            found, ref64 = found[~tied], ref64[~tied]
+        error = distance(found, ref64)
+        if not error <= self.error:
+            self.error, self.worst = error, label
+        if not error <= self.bound:
+            self._fail(label, f"off by {error:.3g}, bound {self.bound:.3g}")
+
+    def add_labels(self, label: str, found: np.ndarray, expected: np.ndarray, margin: np.ndarray, bound: float) -> None:
+        """Compare discrete outputs: equal, or a tie of the reference (`margin` a row, within `bound`)."""
+        self.cases += 1
+        self.rows += len(expected)
+        if found.shape != expected.shape:
+            self._fail(label, f"shape {list(found.shape)} instead of {list(expected.shape)}")
+            return
+        different = found != expected
+        admitted = different & (margin <= bound)
+        self.ties += int(admitted.sum())
+        if (different & ~admitted).any():
+            row = int(np.flatnonzero(different & ~admitted)[0])
+            self._fail(label, f"row {row} is {found[row]} instead of {expected[row]}, margin {margin[row]:.3g}")
+
+    def close(self) -> None:
+        """Check what needs all cases: that there were some, and that ties stayed rare."""
+        if not self.cases or not self.rows:
+            raise ParityError(f"Output {self.output!r}: nothing was compared on {self.kind} inputs; give it samples.")
+        if self.kind == "real" and self.ties > TIE_SHARE * self.rows:
+            self._fail("all cases", f"{self.ties} ties in {self.rows} rows, more than {TIE_SHARE:.1%}")
+
+    def _fail(self, label: str, what: str) -> None:
+        self.failures.append(f"{self.kind}, {label}: {what}")
+
+
+def distance(found: np.ndarray, reference: np.ndarray) -> float:
+    """Largest absolute difference; infinite where one has NaN or an infinity that the other has not."""
+    if not found.size:
+        return 0.0
+    found, reference = found.astype(np.float64), reference.astype(np.float64)
+    special = ~(np.isfinite(found) & np.isfinite(reference))
+    same = (found == reference) | (np.isnan(found) & np.isnan(reference))
+    if (special & ~same).any():
+        return float("inf")
+    return float(np.abs(found[~special] - reference[~special]).max(initial=0.0))
+
+
+def row_errors(found: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Largest absolute difference of each row (first axis)."""
+    return np.abs(found.astype(np.float64) - reference).reshape(len(reference), -1).max(axis=1, initial=0.0)
+
+
+def ulp32(value: float) -> float:
+    """Distance from |value| to the next float32 above."""
+    return float(np.spacing(np.float32(abs(value))))
+
+
+def margins(scores: np.ndarray) -> np.ndarray:
+    """How far the largest score of each row is ahead of the second."""
+    ordered = np.sort(scores, axis=-1)
+    return ordered[..., -1] - ordered[..., -2]

@@ -1,0 +1,109 @@
+"""References: what the original itself computes, in float64 and in float32.
+
+A module is rebuilt twice from its checkpoint and cast. An estimator computes in float64 whatever it is given, so its
+float32 reference is a fresh conversion of it, run by onnx's reference evaluator on the inputs and on those moved by one
+ulp each way. Where such a move alone makes the original jump, a difference is a tie: it is admitted, and counted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from export.compare import MAX_RELATIVE_FLOOR, row_errors
+from export.exporter import convert
+from export.inputs import MIN_ROWS, Case
+from zoo.original import Original
+from zoo.spec import Arrays, Graph
+
+NEIGHBOURS = (0, 1, -1)
+
+
+class TorchReference:
+    """float64 and float32 outputs of a module."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        self.double = Original.load(checkpoint).cast("float64")
+        self.original = Original.load(checkpoint).cast("float32")
+
+    def ref64(self, graph: Graph, inputs: Arrays) -> Arrays:
+        return self.double.call(graph, inputs, "float64")
+
+    def floor_cases(self, cases: list[Case]) -> list[Case]:
+        """Cases that the floor is taken over: all of them."""
+        return cases
+
+    def pairs(self, graph: Graph, inputs: Arrays) -> list[tuple[Arrays, Arrays]]:
+        """Outputs in float32 and in float64."""
+        return [(self.original.call(graph, inputs, "float32"), self.ref64(graph, inputs))]
+
+    def unsteady_rows(self, graph: Graph, inputs: Arrays) -> np.ndarray:
+        """Rows whose outputs jump when the inputs move by one ulp: a module has none that its floor does not hold."""
+        return np.zeros(len(next(iter(inputs.values()))), dtype=bool)
+
+
+class EstimatorReference:
+    """float64 outputs of an estimator, and in float32 those of a fresh conversion of it."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        from onnx.reference import ReferenceEvaluator
+
+        self.original = Original.load(checkpoint)
+        self._evaluators = {graph.name: ReferenceEvaluator(convert(self.original, graph)) for graph in self.original.graphs}
+
+    def ref64(self, graph: Graph, inputs: Arrays) -> Arrays:
+        return self.original.call(graph, inputs, "float64")
+
+    def floor_cases(self, cases: list[Case]) -> list[Case]:
+        """Cases with 64 rows of each kind or a few more: the evaluator is slow."""
+        chosen, rows = [], dict.fromkeys((case.kind for case in cases), 0)
+        for case in sorted(cases, key=lambda case: -case.rows):
+            if rows[case.kind] < MIN_ROWS:
+                chosen.append(case)
+                rows[case.kind] += case.rows
+        return chosen
+
+    def pairs(self, graph: Graph, inputs: Arrays) -> list[tuple[Arrays, Arrays]]:
+        """Outputs in float32 and in float64 at the inputs and at their neighbours."""
+        names = [port.name for port in graph.outputs]
+        run = self._evaluators[graph.name].run
+        return [
+            (dict(zip(names, run(names, moved), strict=True)), self.ref64(graph, moved))
+            for moved in _neighbours(graph, {name: array[:MIN_ROWS] for name, array in inputs.items()})
+        ]
+
+    def unsteady_rows(self, graph: Graph, inputs: Arrays) -> np.ndarray:
+        """Rows whose outputs jump when the inputs move by one ulp, because that sends them to another leaf, say."""
+        middle, *others = (self.ref64(graph, moved) for moved in _neighbours(graph, inputs))
+        unsteady = np.zeros(len(next(iter(inputs.values()))), dtype=bool)
+        for port in graph.outputs:
+            if port.is_float:
+                spread = float(np.ptp(middle[port.name])) or 1.0
+                for other in others:
+                    unsteady |= row_errors(other[port.name], middle[port.name]) > MAX_RELATIVE_FLOOR * spread
+        return unsteady
+
+
+Reference = TorchReference | EstimatorReference
+
+
+def load_reference(checkpoint: Path) -> Reference:
+    """Raises CheckpointError when the checkpoint is damaged."""
+    kind = Original.load(checkpoint).family.kind
+    return EstimatorReference(checkpoint) if kind == "estimator" else TorchReference(checkpoint)
+
+
+def _neighbours(graph: Graph, inputs: Arrays) -> list[Arrays]:
+    moved = []
+    for direction in NEIGHBOURS:
+        target = np.float32(np.inf * direction) if direction else None
+        moved.append(
+            {
+                port.name: np.nextafter(inputs[port.name], target)
+                if target is not None and port.is_float
+                else inputs[port.name]
+                for port in graph.inputs
+            }
+        )
+    return moved

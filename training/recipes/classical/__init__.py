@@ -1,0 +1,1 @@
+"""Estimators that are fitted by scikit-learn or a compatible library."""

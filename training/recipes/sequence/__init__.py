@@ -1,0 +1,1 @@
+"""Networks over time steps."""

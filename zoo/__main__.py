@@ -1,0 +1,170 @@
+"""The command line. Stages are started as commands, so that listing, predicting and serving never load torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import zoo
+from zoo.commands import run_command
+from zoo.hub import Artifact, Hub
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+Model = Annotated[str, typer.Argument(help="Name of a model, or name@version.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Models that are proven equal to their originals: list, predict, train, export, validate, publish, serve."""
+    if version:
+        print(zoo.__version__)
+        raise typer.Exit
+
+
+@app.command("list")
+def list_models(
+    task: Annotated[str | None, typer.Option(help="Only models of this task.")] = None, as_json: AsJson = False
+) -> None:
+    """List the published models."""
+    from zoo.errors import UnknownNameError
+
+    index = Hub().index
+    tasks = {entry["task"] for entry in index.values()}
+    if task is not None and task not in tasks:
+        raise UnknownNameError("task", task, tasks)
+    chosen = {name: entry for name, entry in index.items() if task in (None, entry["task"])}
+    if as_json:
+        print(json.dumps(chosen, indent=1))
+        return
+    for name, entry in sorted(chosen.items()):
+        metrics = ", ".join(f"{metric} {value:.4f}" for metric, value in entry["metrics"].items())
+        print(f"{name:24} v{entry['version']}  {entry['task']:22} {metrics:18} {entry['summary']}")
+
+
+@app.command()
+def info(model: Model, as_json: AsJson = False) -> None:
+    """Show a model's ports, data, results and proof."""
+    from zoo.manifest import MANIFEST, read_json
+
+    artifact = Hub().artifact(model)
+    if as_json:
+        print(json.dumps(read_json(artifact.folder / MANIFEST), indent=1, ensure_ascii=False))
+        return
+    print((artifact.folder / "card.md").read_text(encoding="utf-8"), end="")
+
+
+@app.command()
+def predict(
+    model: Model,
+    files: Annotated[list[Path], typer.Argument(help="PNG, JPEG, CSV or JSON, whatever the model's task takes.")],
+    as_json: AsJson = False,
+    provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt.")] = "cpu",
+) -> None:
+    """Answer what is in the files."""
+    loaded = zoo.load(model, provider=provider)
+    for file in files:
+        answers = loaded.predict(file)
+        for answer in answers if isinstance(answers, list) else [answers]:
+            print(json.dumps({"file": str(file), **answer}) if as_json else f"{file}: {_readable(answer)}")
+
+
+@app.command(context_settings=FORWARD)
+def train(context: typer.Context, model: str) -> None:
+    """Train a model into runs/MODEL; `zoo train MODEL --help` for the options."""
+    from zoo import pipeline
+
+    pipeline.train(model, context.args)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    out: Annotated[Path | None, typer.Option(help="Candidate; build/<model> when not given.")] = None,
+) -> None:
+    """Export a run folder as a candidate: ONNX graphs, manifest, golden samples, original."""
+    from zoo import pipeline
+
+    print(pipeline.export(run, Hub(), out))
+
+
+@app.command(context_settings=FORWARD)
+def validate(context: typer.Context, artifact: str) -> None:
+    """Prove a candidate or a published artifact (folder or model name); `--help` after a name for the options."""
+    from zoo import pipeline
+
+    folder = Path(artifact) if Path(artifact).is_dir() else Hub().artifact(artifact).folder
+    pipeline.validate(folder, context.args)
+
+
+@app.command()
+def publish(
+    candidate: Annotated[Path, typer.Argument(help="Certified candidate.")],
+    to: Annotated[Path | None, typer.Option(help="Hub folder; the one in use when not given.")] = None,
+) -> None:
+    """Publish a certified candidate as the next version of its model."""
+    from zoo.publish import publish as install
+
+    _say_published(install(candidate, Hub(to)))
+
+
+@app.command(context_settings=FORWARD)
+def build(
+    context: typer.Context,
+    model: str,
+    from_run: Annotated[Path | None, typer.Option(help="Finished run folder; skips training.")] = None,
+) -> None:
+    """Run the whole chain for a model: train, export, validate, certify, publish. Other options go to training."""
+    from zoo import pipeline
+    from zoo.errors import UsageError
+
+    if from_run and context.args:
+        raise UsageError(f"{' '.join(context.args)} belong to training, which --from-run skips; leave one of them out.")
+    _say_published(pipeline.build(model, run=from_run, arguments=context.args, hub=Hub()))
+
+
+@app.command()
+def serve(
+    models: Annotated[list[str], typer.Argument(help="Names of the models.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,
+) -> None:
+    """Serve models over HTTP until interrupted."""
+    from zoo import pipeline
+
+    for model in models:
+        Hub().artifact(model)
+    pipeline.stage("serving", ["--host", host, "--port", str(port), *models])
+
+
+def _readable(answer: dict[str, Any]) -> str:
+    """Label and probabilities on one line; other answers as name and value, pictures left out."""
+    if "label" in answer:
+        ordered = sorted(answer["probabilities"].items(), key=lambda item: -item[1])
+        return f"{answer['label']}  ({', '.join(f'{name} {p:.4f}' for name, p in ordered if p >= 0.0001)})"
+    return ", ".join(f"{name} {_short(value)}" for name, value in answer.items())
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(f"{number:.3f}" for number in value) + "]"
+    if isinstance(value, float):
+        return f"{value:.5f}"
+    return f"{value[:22]}… ({len(value)} characters; --json prints all)" if isinstance(value, str) else str(value)
+
+
+def _say_published(artifact: Artifact) -> None:
+    print(f"{artifact.manifest.model} v{artifact.manifest.version} is published in {artifact.folder}")
+
+
+def main() -> None:
+    run_command(app)
+
+
+if __name__ == "__main__":
+    main()
