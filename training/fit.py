@@ -7,6 +7,7 @@ one that was not.
 
 from __future__ import annotations
 
+import csv
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from zoo.run import graph_inputs
 from zoo.spec import Arrays
 
 EVALUATION_ROWS = 1000  # rows of one evaluation batch
+CURVES_FILE = "curves.csv"
 CURVES = ("epoch", "lr", "train_loss", "validation_loss", "validation_metric", "rows_per_s")
 
 
@@ -176,6 +178,7 @@ class Fit:
             optimizer = self.optimizer.state_dict()
             state = TrainState(epoch, _copy(self.network), self.average, self.best, optimizer, self.progress)
             save_state(self.folder, state)
+            save_curves(self.folder.parent / CURVES_FILE, self.progress["curves"])
         self.fabric.barrier()
 
     def _resume(self) -> int:
@@ -202,6 +205,16 @@ def score(original: Original, metric: str, arrays: Arrays) -> float:
         return {port.name: np.concatenate([part[port.name] for part in parts]) for port in graph.outputs}
 
     return float(np.mean(drive(load_metric(metric).score(arrays), run)))
+
+
+def save_curves(path: Path, curves: dict[str, list[float]]) -> None:
+    """Write the curves as CSV, a row an epoch."""
+    temporary = path.with_name(f".{path.name}")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(CURVES)
+        writer.writerows(zip(*(curves[name] for name in CURVES), strict=True))
+    temporary.replace(path)
 
 
 def _copy(network: torch.nn.Module) -> Tensors:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import datetime
 import os
@@ -20,7 +19,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.loggers import TensorBoardLogger
 
 from training.data import Dataset, Split
-from training.fit import CURVES, Fit, score
+from training.fit import Fit, score
 from training.recipe import Recipe
 from training.recipes import load_recipe, recipe_modules
 from zoo.codecs import Codec, make_codec
@@ -32,7 +31,6 @@ from zoo.spec import Arrays
 SPLIT_SEED = 0  # the validation rows are the same for every training seed
 CALIBRATION_ROWS = 256
 STATE = "state"
-CURVES_FILE = "curves.csv"
 
 
 @dataclass(frozen=True)
@@ -230,13 +228,5 @@ def _write(folder: Path, run: Run, recipe: Recipe, original: Original, samples: 
         (folder / PICTURES).mkdir(exist_ok=True)
         for name, picture in recipe.pictures(original, test).items():
             picture.save(folder / PICTURES / f"{name}.png", optimize=True)
-    _save_curves(folder / CURVES_FILE, run.curves)
     run.write(folder)
     shutil.rmtree(folder / STATE, ignore_errors=True)
-
-
-def _save_curves(path: Path, curves: dict[str, list[float]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(CURVES)
-        writer.writerows(zip(*(curves.get(name, []) for name in CURVES), strict=True))

@@ -16,7 +16,8 @@ def run_command(app: Callable[..., Any]) -> None:
     try:
         app()
     except ZooError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if str(error):
+            print(f"error: {error}", file=sys.stderr)
         sys.exit(error.status)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -20,11 +20,11 @@ RUNS = Path("runs")
 
 
 class StageError(ZooError):
-    """A stage ended with a status other than 0; it has said why."""
+    """A stage ended with a status other than 0; it has said why itself, unless a signal ended it."""
 
     def __init__(self, stage: str, status: int) -> None:
-        super().__init__(f"the stage {stage!r} ended with status {status}.")
-        self.status = status
+        super().__init__(f"Signal {-status} ended the stage {stage!r}; run the command again." if status < 0 else "")
+        self.status = status if status > 0 else 128 - status
 
 
 def stage(name: str, arguments: Sequence[str | Path]) -> None:
@@ -33,12 +33,16 @@ def stage(name: str, arguments: Sequence[str | Path]) -> None:
         raise RuntimeUnavailableError(f"The stage {name!r} needs torch; install the extra [train].")
     status = subprocess.run([sys.executable, "-m", name, *map(str, arguments)], check=False).returncode
     if status:
-        raise StageError(name, status if status > 0 else 128 - status)
+        raise StageError(name, status)
 
 
 def train(model: str, arguments: Sequence[str]) -> Path:
     """Train a model into `runs/<model>`, or the folder that `--out` names."""
     stage("training", ["train", model, *arguments])
+    for number, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name == "--out":
+            return Path(value if equals else arguments[number + 1])
     return RUNS / model
 
 

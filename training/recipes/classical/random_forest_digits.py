@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.__main__ import recipe_main
+from training.command import recipe_main
 from training.data import Split, digits
 from training.recipe import Recipe
 from zoo.families.classical.random_forest import Config

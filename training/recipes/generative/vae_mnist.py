@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from training.__main__ import recipe_main
+from training.command import recipe_main
 from training.data import Split, mnist
 from training.objectives import negative_elbo
 from training.recipe import Recipe, Settings

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from training.__main__ import recipe_main
+from training.command import recipe_main
 from training.data import Split, japanese_vowels
 from training.objectives import cross_entropy
 from training.recipe import Recipe, Settings

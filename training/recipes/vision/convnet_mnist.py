@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.__main__ import recipe_main
+from training.command import recipe_main
 from training.data import Split, mnist
 from training.objectives import cross_entropy
 from training.recipe import Recipe, Settings

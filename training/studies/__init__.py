@@ -1,0 +1,1 @@
+"""Studies: published tables, run again."""
