@@ -42,6 +42,10 @@ class CodecError(UsageError):
     """Raw input (image, CSV, JSON) that the model's codec cannot read."""
 
 
+class MediaTypeError(CodecError):
+    """Raw input of a kind that the model's codec does not take."""
+
+
 class DataError(ZooError):
     """A data set that cannot be had or is damaged."""
 

@@ -75,7 +75,8 @@ class Certificate:
     """What was compared with what, on which bytes, with which versions and options, and how close it came.
 
     `files` maps every file but `card.md` and the certificate itself to its SHA-256. `graphs` holds, for each graph and
-    output, the floor and the largest error by kind of input, and the bound that a served answer must keep.
+    output, the floor and the largest error by kind of input, and the bound that a served answer must keep. `metric` is the
+    task metric of the graphs beside the original's, `twins` the verdict on each variant, `opsets` the opset matrix.
     """
 
     model: str
@@ -88,7 +89,15 @@ class Certificate:
     options: dict[str, Any]
     factor: int
     seed: int
+    metric: dict[str, Any] = field(default_factory=dict)
+    twins: dict[str, Any] = field(default_factory=dict)
+    opsets: list[dict[str, Any]] = field(default_factory=list)
     format: int = FORMAT
+
+    @property
+    def variants(self) -> list[str]:
+        """Variants that ship beside the graphs."""
+        return sorted(name for name, twin in self.twins.items() if twin["accepted"])
 
     @classmethod
     def read(cls, folder: Path) -> Self:

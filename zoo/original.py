@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from zoo.errors import ArtifactError, CheckpointError, SpecError
+from zoo.errors import ArtifactError, CheckpointError, SpecError, UnknownNameError
 from zoo.manifest import read_json, write_json
 from zoo.registry import load_family
 from zoo.spec import Arrays, Family, Graph
@@ -60,7 +60,7 @@ class Original:
         """
         if self.family.kind == "estimator":
             return _call_estimator(self.model, graph, inputs)
-        return _call_module(self.model, graph, inputs, dtype)
+        return call_module(self.model, graph, inputs, dtype)
 
     def cast(self, dtype: str) -> Self:
         """Convert a module's weights to `dtype` in place; an estimator computes as it does."""
@@ -97,10 +97,9 @@ class Original:
         try:
             data = read_json(folder / CONFIG)
             family = load_family(data["family"])
-            config = config_from_json(family.config, data["config"])
-        except (ArtifactError, KeyError, TypeError) as error:
+            original = cls.build(data["family"], config_from_json(family.config, data["config"]))
+        except (ArtifactError, UnknownNameError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise CheckpointError(f"{folder / CONFIG} is no checkpoint's configuration: {error}") from error
-        original = cls.build(data["family"], config)
         if family.kind == "estimator":
             original.model = _load_estimator(folder / ESTIMATOR, family)
         else:
@@ -116,7 +115,8 @@ def config_from_json(config: type, data: Mapping[str, Any]) -> Any:
     return config(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
 
 
-def _call_module(model: Any, graph: Graph, inputs: Mapping[str, np.ndarray], dtype: str) -> Arrays:
+def call_module(model: Any, graph: Graph, inputs: Mapping[str, np.ndarray], dtype: str) -> Arrays:
+    """Outputs of a torch module's method by port name; the module must have `dtype` (float32 or float64) already."""
     import torch
 
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))

@@ -22,6 +22,7 @@ Arrays = dict[str, np.ndarray]
 Raws = np.ndarray | Sequence[np.ndarray]  # one item a raw input: a single array, or a list where their lengths differ
 
 DTYPES = ("float32", "float64", "float16", "int64", "int32", "uint8", "int8", "bool")
+_DTYPES = {name: np.dtype(name) for name in DTYPES}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +116,10 @@ class Graph:
     def file(self) -> str:
         return f"{self.name}.onnx"
 
+    def variant_file(self, variant: str = "") -> str:
+        """`predict.onnx`, or `predict.int8.onnx` of a variant."""
+        return f"{self.name}.{variant}.onnx" if variant else self.file
+
     @property
     def free_axes(self) -> tuple[str, ...]:
         """Names of the free axes of the inputs, in order of appearance."""
@@ -144,7 +149,7 @@ class Graph:
         return sizes
 
     def _check_array(self, port: Port, array: np.ndarray, sizes: dict[str, int]) -> None:
-        if array.dtype.name != port.dtype:
+        if array.dtype != _DTYPES[port.dtype]:
             raise PortError(f"Input {port.name!r} has dtype {array.dtype.name}; send {describe(port)}.")
         if array.ndim != len(port.shape):
             raise PortError(f"Input {port.name!r} has shape {list(array.shape)}; send {describe(port)}.")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from zoo.errors import CodecError
+from zoo.errors import CodecError, MediaTypeError
 
 MAX_PIXELS = 16_000_000
 IMAGE_TYPES = ("image/png", "image/jpeg")
@@ -78,9 +78,12 @@ def read_json_array(data: bytes) -> np.ndarray:
     if not isinstance(value, list):
         raise CodecError('The JSON is neither a list nor an object with "instances"; send {"instances": [[…], …]}.')
     try:
-        array = np.array(value, dtype=np.float64)
+        array = np.array(value)
     except (TypeError, ValueError) as error:
         raise CodecError(f"The JSON is not a regular array of numbers ({error}); send equal rows.") from error
+    if array.size and array.dtype.kind not in "iuf":
+        raise CodecError(f"The JSON holds values of type {array.dtype.name}; send numbers.")
+    array = array.astype(np.float64)
     if not array.size:
         raise CodecError("The JSON holds no numbers; send at least one row.")
     return array
@@ -99,5 +102,5 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def unknown_type(media_type: str, known: str) -> CodecError:
-    return CodecError(f"The content type {media_type!r} is not read here; send {known}.")
+def unknown_type(media_type: str, known: str) -> MediaTypeError:
+    return MediaTypeError(f"The content type {media_type!r} is not read here; send {known}.")

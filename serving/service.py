@@ -1,0 +1,92 @@
+"""The BentoML service: `ZOO_MODELS=a,b bentoml serve serving.service:Zoo`, or `python -m serving a b`.
+
+BentoML supervises the workers, holds the socket and serves its own client; inference requests are answered in front of
+its router (`serving.hotpath`). Metrics, access log and tracing of BentoML are off: they cost more than the models.
+What an operator can set is in `serving.settings`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any, cast
+
+import bentoml
+import orjson
+from starlette.responses import JSONResponse
+
+from serving.app import make_app
+from serving.body import App
+from serving.catalogue import Catalogue, find_artifacts
+from serving.errors import explain
+from serving.hotpath import HotPath
+from serving.settings import Settings
+from zoo.errors import ZooError
+
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+
+log = logging.getLogger("bentoml.serve")
+catalogue = Catalogue()
+
+
+class Fronted(bentoml.Service[Any]):
+    """A BentoML service with the hot path in front of everything that BentoML puts around an application.
+
+    As one of its own middlewares (`add_asgi_middleware`) the hot path would come after BentoML's timeout, which leaves a
+    timer behind for each request until it runs out: at 8,000 requests a second that was 130 MB of them, and 15 us each.
+    """
+
+    def to_asgi(self, is_main: bool = True) -> App:
+        return HotPath(super().to_asgi(is_main=is_main), catalogue)
+
+
+@bentoml.service(
+    name="zoo",
+    workers=1,
+    http={"host": "127.0.0.1"},
+    traffic={"timeout": 60},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
+    monitoring={"enabled": False},
+    service_class=Fronted,
+)
+class Zoo:
+    """Models of the zoo behind the Open Inference Protocol v2, a task endpoint and BentoML's own client."""
+
+    def __init__(self) -> None:
+        catalogue.load(Settings.from_environment())
+        if not catalogue.ready:
+            log.error("Not ready: %s", catalogue.not_ready)
+
+    @bentoml.on_deployment
+    @staticmethod
+    def refuse_what_is_not_proven() -> None:
+        """In the supervisor, before any worker starts: a model whose bytes differ from its certificate ends it."""
+        try:
+            for artifact in find_artifacts(Settings.from_environment()):
+                artifact.verify()
+        except ZooError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(error.status) from None
+
+    @bentoml.api
+    async def predict(self, model: str, instances: list[Any]) -> list[dict[str, Any]]:
+        """The codec's answer to each instance, as `POST /v1/models/{model}/predict` gives them."""
+        try:
+            return await catalogue.model(model).predict(orjson.dumps({"instances": instances}), "application/json")
+        except Exception as error:  # every error becomes an answer
+            status, sentence = explain(error)
+            # Raised, it would be logged with its traceback at every mistake of a client.
+            return cast(Any, JSONResponse({"error": sentence}, status))
+
+    @bentoml.on_shutdown
+    async def drain(self) -> None:
+        await catalogue.close()
+
+    def __is_ready__(self) -> bool:
+        return catalogue.ready
+
+
+cast(Any, Zoo).mount_asgi_app(make_app(catalogue), path="/", name="zoo")
