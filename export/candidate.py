@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,18 +11,35 @@ from typing import Any
 import numpy as np
 
 from export.exporter import export_graph
+from export.twins import make_twin
 from zoo.errors import ExportError, UsageError
 from zoo.hub import GOLDEN, ORIGINAL
 from zoo.manifest import Manifest
 from zoo.original import Original
-from zoo.run import CHECKPOINT, EVALUATION, FILES, PICTURES, Run, graph_inputs, load_arrays, save_arrays, take_rows
+from zoo.run import (
+    CALIBRATION,
+    CHECKPOINT,
+    EVALUATION,
+    FILES,
+    PICTURES,
+    Run,
+    graph_inputs,
+    load_arrays,
+    save_arrays,
+    take_rows,
+)
 from zoo.spec import Arrays
 
 GOLDEN_ROWS = 32
+SHIPPED_VARIANTS = ("fp16", "int8")
 
 
-def build_candidate(run_folder: Path, target: Path, *, version: int) -> Manifest:
-    """Export every graph of a finished run into `target`, which is replaced as a whole.
+def build_candidate(
+    run_folder: Path, target: Path, *, version: int, variants: tuple[str, ...] = SHIPPED_VARIANTS
+) -> Manifest:
+    """Export every graph of a finished run, and its twins, into `target`, which is replaced as a whole.
+
+    Estimators get no twins: trees compare, and comparing in fewer bits takes other branches.
 
     Raises ArtifactError for an unfinished run and ExportError where a graph cannot be exported.
     """
@@ -31,6 +50,11 @@ def build_candidate(run_folder: Path, target: Path, *, version: int) -> Manifest
     temporary.mkdir(parents=True)
     for graph in original.graphs:
         export_graph(original, graph, temporary / graph.file)
+    if original.family.kind == "torch":
+        calibration = load_arrays(run_folder / CALIBRATION)
+        for variant, graph in itertools.product(variants, original.graphs):
+            twin = temporary / graph.variant_file(variant)
+            make_twin(variant, temporary / graph.file, twin, graph, graph_inputs(calibration, graph))
     save_arrays(temporary / GOLDEN, golden(original, load_arrays(run_folder / EVALUATION)))
     shutil.copytree(run_folder / CHECKPOINT, temporary / ORIGINAL)
     for folder in (FILES, PICTURES):
@@ -62,8 +86,6 @@ def golden(original: Original, samples: Arrays) -> Arrays:
 
 def describe(run: Run, original: Original, folder: Path, version: int) -> Manifest:
     """The manifest of a run's model; of an estimator, the numbers in its graphs are counted as parameters."""
-    import dataclasses
-
     return Manifest(
         model=run.model,
         version=version,

@@ -2,39 +2,60 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from export.compare import FACTOR, OutputRecord
-from export.validate import GraphReport, Report
+from export.prove import GraphReport
+from export.twins import VARIANTS
+from export.validate import Report
 from zoo.errors import ParityError
-from zoo.manifest import Certificate, file_hashes
+from zoo.manifest import Certificate, Manifest, file_hashes
 
 PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "onnxscript", "scikit-learn", "skl2onnx", "torch")
 
 
-def certify(report: Report) -> Certificate:
-    """Write `certificate.json` into the artifact that the report is about. Raises ParityError unless it passed."""
+def certify(report: Report, folder: Path) -> Certificate:
+    """Write `certificate.json` into the artifact in `folder`, which the report is about; refused twins are removed first.
+
+    Raises ParityError unless the report passed.
+    """
+    manifest = Manifest.read(folder)
     if not report.passed:
-        raise ParityError(f"{report.manifest.model} did not pass; no certificate was written.")
+        raise ParityError(f"{manifest.model} did not pass; no certificate was written.")
+    _remove_refused(report, folder, manifest)
     certificate = Certificate(
-        model=report.manifest.model,
-        version=report.manifest.version,
+        model=manifest.model,
+        version=manifest.version,
         passed=True,
-        files=file_hashes(report.folder),
+        files=file_hashes(folder),
         graphs={graph.graph: _graph(graph) for graph in report.graphs},
         inputs={
-            "real": f"{max(graph.real_rows for graph in report.graphs)} rows of {report.manifest.data['name']}, test split",
-            "drawn": "uniform over each port's range, at every combination of odd sizes",
+            "real": f"{max(graph.real_rows for graph in report.graphs)} rows of {manifest.data['name']}, test split",
+            "drawn": "each port over its range, its limits, tiny and large, at every combination of odd sizes",
         },
         versions=_versions(),
         options=report.options,
         factor=FACTOR,
         seed=report.seed,
+        metric=dataclasses.asdict(report.metric) if report.metric else {},
+        twins={twin.variant: dataclasses.asdict(twin) for twin in report.twins},
+        opsets=[dataclasses.asdict(outcome) for outcome in report.opsets],
     )
-    certificate.write(report.folder)
+    certificate.write(folder)
     return certificate
+
+
+def _remove_refused(report: Report, folder: Path, manifest: Manifest) -> None:
+    """Twins that were not accepted, or not judged, do not ship."""
+    accepted = {twin.variant for twin in report.twins if twin.accepted}
+    for variant in VARIANTS:
+        if variant not in accepted:
+            for graph in manifest.graphs:
+                (folder / graph.variant_file(variant)).unlink(missing_ok=True)
 
 
 def _graph(graph: GraphReport) -> dict[str, Any]:

@@ -21,7 +21,10 @@ MAX_RELATIVE_FLOOR = 1e-4  # of an output's spread, where the floor comes from a
 
 @dataclass
 class OutputRecord:
-    """What was found of one output on one kind of input; floor, error and bound in the output's unit."""
+    """What was found of one output on one kind of input; floor, error and bound in the output's unit.
+
+    `errors` has the label and the error of every case, `worst` the label of the largest.
+    """
 
     output: str
     kind: str
@@ -34,6 +37,7 @@ class OutputRecord:
     largest: float = 0.0
     ties: int = 0
     worst: str = ""
+    errors: list[tuple[str, float]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -71,6 +75,7 @@ class OutputRecord:
             self.ties += int(tied.sum())
             found, ref64 = found[~tied], ref64[~tied]
         error = distance(found, ref64)
+        self.errors.append((label, error))
         if not error <= self.error:
             self.error, self.worst = error, label
         if not error <= self.bound:

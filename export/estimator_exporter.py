@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import onnx
@@ -19,13 +20,15 @@ def export_estimator(estimator: Any, graph: Graph, opset: int) -> onnx.ModelProt
     (port,) = graph.inputs
     options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None
     try:
-        model = convert_sklearn(
-            estimator,
-            initial_types=[(port.name, FloatTensorType([None, *port.shape[1:]]))],
-            target_opset={"": opset, "ai.onnx.ml": ML_OPSET},
-            options=options,
-            name=graph.name,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about opsets that skl2onnx has not been tested with: the graph is, here
+            model = convert_sklearn(
+                estimator,
+                initial_types=[(port.name, FloatTensorType([None, *port.shape[1:]]))],
+                target_opset={"": opset, "ai.onnx.ml": ML_OPSET},
+                options=options,
+                name=graph.name,
+            )
     except Exception as error:  # skl2onnx raises what the operator's converter leads to
         reason = str(error).strip().splitlines()[0]
         raise ExportError(f"skl2onnx cannot convert {type(estimator).__name__}: {reason}") from error

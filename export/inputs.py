@@ -1,22 +1,35 @@
 """Inputs that a graph is proven on: real samples and drawn ones, at every combination of odd sizes.
 
-A case is one call. Cases of one kind (`real`, `drawn`) share a floor, which is taken over all their rows.
+A case is one call. Cases of one kind share a floor, which is taken over all their rows:
+
+- `real`: samples of the test split;
+- `drawn`: each port over its range, by its role;
+- `limits`: every number at the low end, the high end or zero, and rows that are all of one; lengths 1 or all;
+- `tiny`: drawn, each row scaled down by up to a million;
+- `large`: drawn, scaled up beyond the range;
+- `chained`: calls in sequence, where a graph has state: each takes the state that the reference gave in the last one.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from zoo.errors import ParityError
 from zoo.spec import Arrays, Graph, Port
 
 BATCHES = (1, 2, 3, 7, 16)
 ODD_SIZES = (1, 3, 7)
 MIN_ROWS = 64  # rows that a floor is taken over, at least
 REAL_ROWS = 256  # real rows that are compared, at most
+EXTREME_BATCHES = (1, 7, 64)
+TINY = 1e-6
+LARGE = 100.0
+CHAINED_STEPS = 8
+NATURAL_KINDS = ("real", "drawn", "chained")  # the reference must have numbers on these
 
 
 @dataclass(frozen=True)
@@ -36,8 +49,14 @@ class Case:
 
 
 def make_cases(graph: Graph, samples: Arrays, rng: np.random.Generator) -> list[Case]:
-    """Real cases from `samples` (port arrays of this graph, may be empty) and drawn ones."""
+    """Real cases from `samples` (port arrays of this graph, may be no arrays) and drawn ones.
+
+    Raises ParityError for arrays without a row.
+    """
     cases = [Case("drawn", inputs, graph.check(inputs)) for inputs in _drawn(graph, rng)]
+    cases += [Case(kind, inputs, graph.check(inputs)) for kind, inputs in _extreme(graph, rng)]
+    if samples and min(map(len, samples.values())) == 0:
+        raise ParityError(f"Graph {graph.name!r}: the samples hold no row; train or fetch the model again.")
     if samples and graph.batch is not None:
         cases += [Case("real", inputs, graph.check(inputs)) for inputs in _real(graph, samples, rng)]
     elif samples:
@@ -57,6 +76,32 @@ def lattice(graph: Graph) -> Iterator[dict[str, int]]:
         yield dict(zip(graph.free_axes, sizes, strict=True))
 
 
+def chained(graph: Graph, ref64: Callable[[Graph, Arrays], Arrays], rng: np.random.Generator) -> list[Case]:
+    """Calls in sequence from a state of zeros; none where no output feeds a state."""
+    if not graph.successors:
+        return []
+    sizes = {name: BATCHES[-1] if name == graph.batch else _axis_sizes(graph, name)[0] for name in graph.free_axes}
+    dtypes = {port.name: port.dtype for port in graph.inputs}
+    inputs = draw(graph, sizes, rng)
+    state = {name: np.zeros_like(inputs[name]) for name in graph.successors}
+    cases = []
+    for _ in range(CHAINED_STEPS):
+        inputs = {**draw(graph, sizes, rng), **state}
+        cases.append(Case("chained", inputs, sizes))
+        outputs = ref64(graph, inputs)
+        state = {name: outputs[output].astype(dtypes[name]) for name, output in graph.successors.items()}
+    return cases
+
+
+def beyond(graph: Graph, rng: np.random.Generator) -> Iterator[tuple[str, Arrays]]:
+    """For every axis with a declared maximum, its name and inputs that are one longer: the port check must refuse them."""
+    for name in graph.free_axes:
+        high = graph.axis(name).high
+        if high is not None:
+            sizes = {other: _axis_sizes(graph, other)[0] for other in graph.free_axes}
+            yield name, draw(graph, {**sizes, name: high + 1}, rng)
+
+
 def _axis_sizes(graph: Graph, name: str) -> tuple[int, ...]:
     axis = graph.axis(name)
     high = axis.high if axis.high is not None else 17
@@ -73,6 +118,38 @@ def _drawn(graph: Graph, rng: np.random.Generator) -> Iterator[Arrays]:
         sizes = {name: BATCHES[-1] if name == graph.batch else _axis_sizes(graph, name)[-1] for name in graph.free_axes}
         rows += BATCHES[-1] if graph.batch else 1
         yield draw(graph, sizes, rng)
+
+
+def _extreme(graph: Graph, rng: np.random.Generator) -> Iterator[tuple[str, Arrays]]:
+    """Limits, tiny and large inputs at the smallest and the largest size of the other axes."""
+    for batch in EXTREME_BATCHES if graph.batch is not None else (1,) * MIN_ROWS:
+        for end in (0, -1):
+            sizes = {name: batch if name == graph.batch else _axis_sizes(graph, name)[end] for name in graph.free_axes}
+            for kind in ("limits", "tiny", "large"):
+                plain = draw(graph, sizes, rng)
+                yield kind, {port.name: _to_extreme(kind, port, plain[port.name], sizes, rng) for port in graph.inputs}
+
+
+def _to_extreme(kind: str, port: Port, array: np.ndarray, sizes: dict[str, int], rng: np.random.Generator) -> np.ndarray:
+    if kind == "limits":
+        low = 1 if port.axis is not None else port.low
+        high = sizes[port.axis] if port.axis is not None else port.high
+        return _at_limits(array, low, high, rng) if low is not None and high is not None else array
+    if not port.is_float:
+        return array
+    if kind == "large":
+        return (array * LARGE).astype(port.dtype)
+    scale = TINY ** rng.random((len(array), *[1] * (array.ndim - 1))) if array.ndim else TINY
+    return (array * scale).astype(port.dtype)
+
+
+def _at_limits(array: np.ndarray, low: float, high: float, rng: np.random.Generator) -> np.ndarray:
+    """Low, high or zero (where it is between them) for every number; the first rows are all low, all high and all zero."""
+    values = [low, high, 0] if low <= 0 <= high and low != 0 else [low, high]
+    chosen = rng.choice(np.array(values), size=array.shape)
+    for row, value in enumerate(values[: len(chosen)] if chosen.ndim else []):
+        chosen[row] = value
+    return chosen.astype(array.dtype)
 
 
 def _draw_port(port: Port, sizes: dict[str, int], rng: np.random.Generator) -> np.ndarray:

@@ -7,28 +7,31 @@ ulp each way. Where such a move alone makes the original jump, a difference is a
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import nn
 
 from export.compare import MAX_RELATIVE_FLOOR, row_errors
 from export.exporter import convert
 from export.inputs import MIN_ROWS, Case
-from zoo.original import Original
+from zoo.original import Original, call_module
 from zoo.spec import Arrays, Graph
 
 NEIGHBOURS = (0, 1, -1)
 
 
 class TorchReference:
-    """float64 and float32 outputs of a module."""
+    """float64 and float32 outputs of a module, which `build` makes anew at every call."""
 
-    def __init__(self, checkpoint: Path) -> None:
-        self.double = Original.load(checkpoint).cast("float64")
-        self.original = Original.load(checkpoint).cast("float32")
+    def __init__(self, build: Callable[[], nn.Module]) -> None:
+        self._double, self._single = build().to(torch.float64).eval(), build().to(torch.float32).eval()
 
     def ref64(self, graph: Graph, inputs: Arrays) -> Arrays:
-        return self.double.call(graph, inputs, "float64")
+        return call_module(self._double, graph, inputs, "float64")
 
     def floor_cases(self, cases: list[Case]) -> list[Case]:
         """Cases that the floor is taken over: all of them."""
@@ -36,7 +39,7 @@ class TorchReference:
 
     def pairs(self, graph: Graph, inputs: Arrays) -> list[tuple[Arrays, Arrays]]:
         """Outputs in float32 and in float64."""
-        return [(self.original.call(graph, inputs, "float32"), self.ref64(graph, inputs))]
+        return [(call_module(self._single, graph, inputs, "float32"), self.ref64(graph, inputs))]
 
     def unsteady_rows(self, graph: Graph, inputs: Arrays) -> np.ndarray:
         """Rows whose outputs jump when the inputs move by one ulp: a module has none that its floor does not hold."""
@@ -46,10 +49,11 @@ class TorchReference:
 class EstimatorReference:
     """float64 outputs of an estimator, and in float32 those of a fresh conversion of it."""
 
-    def __init__(self, checkpoint: Path) -> None:
+    def __init__(self, original: Original) -> None:
         from onnx.reference import ReferenceEvaluator
 
-        self.original = Original.load(checkpoint)
+        self.original = original
+        self._known: dict[bytes, list[tuple[Arrays, Arrays]]] = {}
         self._evaluators = {graph.name: ReferenceEvaluator(convert(self.original, graph)) for graph in self.original.graphs}
 
     def ref64(self, graph: Graph, inputs: Arrays) -> Arrays:
@@ -65,13 +69,16 @@ class EstimatorReference:
         return chosen
 
     def pairs(self, graph: Graph, inputs: Arrays) -> list[tuple[Arrays, Arrays]]:
-        """Outputs in float32 and in float64 at the inputs and at their neighbours."""
-        names = [port.name for port in graph.outputs]
-        run = self._evaluators[graph.name].run
-        return [
-            (dict(zip(names, run(names, moved), strict=True)), self.ref64(graph, moved))
-            for moved in _neighbours(graph, {name: array[:MIN_ROWS] for name, array in inputs.items()})
-        ]
+        """Outputs in float32 and in float64 at the inputs and at their neighbours; equal inputs are computed once."""
+        key = hashlib.sha256(graph.name.encode() + b"".join(array.tobytes() for array in inputs.values())).digest()
+        if key not in self._known:
+            names = [port.name for port in graph.outputs]
+            run = self._evaluators[graph.name].run
+            self._known[key] = [
+                (dict(zip(names, run(names, moved), strict=True)), self.ref64(graph, moved))
+                for moved in _neighbours(graph, {name: array[:MIN_ROWS] for name, array in inputs.items()})
+            ]
+        return self._known[key]
 
     def unsteady_rows(self, graph: Graph, inputs: Arrays) -> np.ndarray:
         """Rows whose outputs jump when the inputs move by one ulp, because that sends them to another leaf, say."""
@@ -89,9 +96,11 @@ Reference = TorchReference | EstimatorReference
 
 
 def load_reference(checkpoint: Path) -> Reference:
-    """Raises CheckpointError when the checkpoint is damaged."""
-    kind = Original.load(checkpoint).family.kind
-    return EstimatorReference(checkpoint) if kind == "estimator" else TorchReference(checkpoint)
+    """The reference of a checkpoint's original. Raises CheckpointError when the checkpoint is damaged."""
+    original = Original.load(checkpoint)
+    if original.family.kind == "estimator":
+        return EstimatorReference(original)
+    return TorchReference(lambda: Original.load(checkpoint).model)
 
 
 def _neighbours(graph: Graph, inputs: Arrays) -> list[Arrays]:

@@ -10,25 +10,45 @@ from rich.table import Table
 
 from export.validate import Report
 
+_FIGURES = ("cases", "rows", "floor", "error", "bound", "ties")
+
 
 def print_report(report: Report, command: str) -> None:
-    """A table of every output, the sentences of what failed, and a last line that says PASSED or FAILED."""
+    """A table of every output, the sentences of what was found, and a last line that says PASSED or FAILED."""
     console = Console()
     console.width = max(console.width, 110)
-    table = Table(title=f"{report.manifest.model} v{report.manifest.version}, real inputs: {report.samples}")
-    for column in ("graph", "output", "inputs", "cases", "rows", "floor", "error", "bound", "ties", ""):
-        table.add_column(
-            column, justify="right" if column in ("cases", "rows", "floor", "error", "bound", "ties") else "left"
-        )
+    console.print(_table(report))
+    for sentence in (*findings(report), *failures(report)):
+        print(f"  {sentence}")
+    print(f"{'PASSED' if report.passed else 'FAILED'} in {report.seconds:.1f} s  {command}")
+
+
+def _table(report: Report) -> Table:
+    table = Table(title=f"{report.subject}, real inputs: {report.samples}")
+    for column in ("graph", "output", "inputs", *_FIGURES, ""):
+        table.add_column(column, justify="right" if column in _FIGURES else "left")
     for graph in report.graphs:
         for record in graph.records:
             figures = (f"{value:.2e}" for value in (record.floor, record.error, record.bound))
             cells = (str(record.cases), str(record.rows), *figures, str(record.ties), "ok" if record.passed else "FAILED")
             table.add_row(graph.graph, record.output, record.kind, *cells)
-    console.print(table)
-    for sentence in failures(report):
-        print(f"  {sentence}")
-    print(f"{'PASSED' if report.passed else 'FAILED'}  {command}")
+    return table
+
+
+def findings(report: Report) -> list[str]:
+    """Sentences for what was measured beyond parity: metric, twins, opsets, and inputs that exercise too little."""
+    sentences = []
+    if report.metric:
+        found = report.metric
+        sentences.append(
+            f"{found.metric} on {found.rows:,} rows: original {found.reference:.6g}, ONNX {found.found:.6g}, difference "
+            f"{found.difference:.2g} (95 % {found.low:.2g} to {found.high:.2g})"
+        )
+    for twin in report.twins:
+        sentences.append(f"twin {twin.variant} {'accepted' if twin.accepted else 'REFUSED'}: {twin.why}")
+    for outcome in report.opsets:
+        sentences.append(f"opset {outcome.opset}, graph {outcome.graph}: {outcome.what}")
+    return [*sentences, *(f"graph {graph.graph}, {remark}" for graph in report.graphs for remark in graph.remarks)]
 
 
 def failures(report: Report) -> list[str]:
@@ -42,14 +62,20 @@ def failures(report: Report) -> list[str]:
 
 
 def report_json(report: Report) -> dict[str, Any]:
+    """Everything in the report but the inputs themselves."""
     return {
-        "model": report.manifest.model,
-        "version": report.manifest.version,
+        "subject": report.subject,
         "passed": report.passed,
         "samples": report.samples,
         "seed": report.seed,
+        "depth": report.depth,
+        "seconds": report.seconds,
         "options": report.options,
         "failures": failures(report),
+        "findings": findings(report),
+        "metric": dataclasses.asdict(report.metric) if report.metric else None,
+        "twins": [dataclasses.asdict(twin) for twin in report.twins],
+        "opsets": [dataclasses.asdict(outcome) for outcome in report.opsets],
         "graphs": {
             graph.graph: [{**dataclasses.asdict(record), "bound": record.bound} for record in graph.records]
             for graph in report.graphs

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from training.augment import augment_pictures
@@ -76,6 +77,8 @@ class Fit:
                     break
                 self._epoch(epoch, bar, task)
                 self._save(epoch + 1)
+        if self.fabric.is_global_zero:
+            save_curves(self.folder.parent / CURVES_FILE, self.progress["curves"])
         self.network.load_state_dict(self.best)
         return self.progress["curves"]
 
@@ -231,4 +234,4 @@ def _blend(average: Tensors, network: torch.nn.Module, decay: float) -> None:
 
 def _progress_bar(visible: bool) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"), TimeRemainingColumn())
-    return Progress(*columns, disable=not visible)
+    return Progress(*columns, console=Console(stderr=True), disable=not visible)

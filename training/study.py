@@ -18,8 +18,7 @@ from zoo.errors import UnknownNameError
 from zoo.run import Run
 
 COLUMNS = (
-    "row", "published_accuracy", "published_epochs", "accuracy", "spread", "validation", "best_epoch", "epochs", "minutes",
-    "seeds",
+    "row", "published_accuracy", "published_epochs", "accuracy", "spread", "validation", "best_epoch", "epochs", "seeds"
 )  # fmt: skip
 
 
@@ -87,7 +86,6 @@ def _summary(row: Row, runs: list[Run]) -> dict[str, str]:
         "validation": f"{best.validation[metric]:.4f}",
         "best_epoch": str(losses.index(min(losses)) + 1),
         "epochs": str(len(losses)),
-        "minutes": f"{best.duration_s / 60:.1f}",
         "seeds": " ".join(str(run.seed) for run in runs),
     }
 

@@ -151,6 +151,7 @@ def select(model: str, folders: list[Path], target: Path) -> Run:
     best_folder, best = max(runs, key=lambda pair: sign * pair[1].validation[pair[1].metric])
     seeds = [{"seed": run.seed, "validation": run.validation, "test": run.metrics} for _, run in runs]
     run = dataclasses.replace(best, seeds=seeds)
+    target.mkdir(parents=True, exist_ok=True)
     for path in best_folder.iterdir():
         if path.name in (RUN, STATE):
             continue

@@ -55,7 +55,11 @@ class CheckpointError(ZooError):
 
 
 class ArtifactError(ZooError):
-    """An artifact that is incomplete, malformed or differs from its certificate."""
+    """An artifact or a file of it that is missing, malformed or cannot be opened."""
+
+
+class IntegrityError(ArtifactError):
+    """An artifact whose files are not those that were certified, or that nothing certifies."""
 
     status = 1
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ArtifactError, UnknownNameError, UsageError
+from zoo.errors import ArtifactError, IntegrityError, UnknownNameError, UsageError
 from zoo.manifest import CARD, CERTIFICATE, Certificate, Manifest, read_json, sha256, verify, write_json
 
 INDEX = "index.json"
@@ -75,7 +75,7 @@ class Hub:
         folder = self.root / name
         for file, expected in ((CERTIFICATE, entry["certificate"]), (CARD, entry["card"])):
             if not (folder / file).is_file() or sha256(folder / file) != expected:
-                raise ArtifactError(f"{name}: {file} is not the one that the hub's index names; fetch it again.")
+                raise IntegrityError(f"{name}: {file} is not the one that the hub's index names; fetch it again.")
         return Artifact(folder)
 
     def write_index(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from zoo.errors import ArtifactError, SpecError, UnknownNameError
+from zoo.errors import ArtifactError, IntegrityError, SpecError, UnknownNameError
 from zoo.spec import Graph, graph_from_json, graph_to_json
 
 FORMAT = 1
@@ -132,26 +132,26 @@ def file_hashes(folder: Path) -> dict[str, str]:
 
 
 def verify(folder: Path, certificate: Certificate, *, partial: bool = False) -> None:
-    """Raise ArtifactError, naming model and file, unless the files are those that were certified.
+    """Raise IntegrityError, naming model and file, unless the files are those that were certified.
 
     `partial` accepts an artifact without its `original/`, which is fetched on request only.
     """
     if not certificate.passed:
-        raise ArtifactError(f"The certificate of {certificate.model} does not say that it passed; validate it again.")
+        raise IntegrityError(f"The certificate of {certificate.model} does not say that it passed; validate it again.")
     found = file_hashes(folder)
     for name, expected in certificate.files.items():
         if name not in found:
             if partial and name.startswith("original/"):
                 continue
-            raise ArtifactError(f"{certificate.model}: {name} is missing; fetch the model again.")
+            raise IntegrityError(f"{certificate.model}: {name} is missing; fetch the model again.")
         if found[name] != expected:
-            raise ArtifactError(
+            raise IntegrityError(
                 f"{certificate.model}: {name} differs from its certificate (SHA-256 {found[name][:12]}…, certified "
                 f"{expected[:12]}…); fetch the model again."
             )
     for name in found:
         if name not in certificate.files:
-            raise ArtifactError(f"{certificate.model}: {name} is not in the certificate; remove it.")
+            raise IntegrityError(f"{certificate.model}: {name} is not in the certificate; remove it.")
 
 
 def read_json(path: Path) -> dict[str, Any]:

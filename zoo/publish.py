@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from zoo.card import write_card
-from zoo.errors import ArtifactError, UsageError
+from zoo.errors import IntegrityError, UsageError
 from zoo.hub import Artifact, Hub
 from zoo.manifest import MANIFEST, file_hashes, verify
 
@@ -21,14 +21,14 @@ def next_version(hub: Hub, model: str) -> int:
 def publish(candidate: Path, hub: Hub) -> Artifact:
     """Copy the candidate into the hub, write its card and bind both by the index.
 
-    Files equal to those of the published version are not published again. Raises ArtifactError without a passing
+    Files equal to those of the published version are not published again. Raises IntegrityError without a passing
     certificate of exactly these files, UsageError for a wrong version or more than 10 MB.
     """
     artifact = Artifact(candidate)
     verify(candidate, artifact.certificate)
     model, version = artifact.manifest.model, artifact.manifest.version
     if artifact.certificate.model != model or artifact.certificate.version != version:
-        raise ArtifactError(f"The certificate in {candidate} is about another model or version; validate again.")
+        raise IntegrityError(f"The certificate in {candidate} is about another model or version; validate again.")
     target = hub.root / model
     if model in hub.index and _equal(candidate, target):
         return Artifact(target)

@@ -30,13 +30,15 @@ class Axis:
     """Bounds of a free axis, both inclusive; `high` None is unbounded.
 
     `padded` says that rows may be filled up along this axis: a port of role length or mask says what is valid, and the
-    answer does not depend on the rest.
+    answer does not depend on the rest. `incremental` says that one long call along it equals shorter ones in sequence,
+    the state handed on (a key-value cache, say).
     """
 
     name: str
     low: int = 1
     high: int | None = None
     padded: bool = False
+    incremental: bool = False
 
     def __post_init__(self) -> None:
         if self.low < 0 or (self.high is not None and self.high < self.low):
@@ -49,7 +51,7 @@ class Port:
 
     `low` and `high` are the range of meaningful values: float inputs are drawn from it and may leave it, integer inputs
     may not. A port of role length counts the valid steps of `axis`. `argmax_of` names the output whose largest entry
-    along the last axis this label is.
+    along the last axis this label is; `feeds` the state input that takes this output in the next call.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Port:
     role: Role = "data"
     axis: str | None = None
     argmax_of: str | None = None
+    feeds: str | None = None
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -111,6 +114,8 @@ class Graph:
         for port in self.outputs:
             if port.argmax_of is not None and port.argmax_of not in [other.name for other in self.outputs]:
                 raise SpecError(f"Port {port.name!r} is the argmax of {port.argmax_of!r}, which is no output.")
+            if port.feeds is not None and port.feeds not in [other.name for other in self.inputs if other.role == "state"]:
+                raise SpecError(f"Port {port.name!r} feeds {port.feeds!r}, which is no input of role state.")
 
     @property
     def file(self) -> str:
@@ -119,6 +124,11 @@ class Graph:
     def variant_file(self, variant: str = "") -> str:
         """`predict.onnx`, or `predict.int8.onnx` of a variant."""
         return f"{self.name}.{variant}.onnx" if variant else self.file
+
+    @property
+    def successors(self) -> dict[str, str]:
+        """The output that each state input takes its next value from."""
+        return {port.feeds: port.name for port in self.outputs if port.feeds is not None}
 
     @property
     def free_axes(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import pytest
 from serving.errors import GoneError, NotReadyError, QueueFullError, explain, http_status
 from serving.reply import render_error
 from serving.settings import Settings
-from zoo.errors import CodecError, PortError, UnknownNameError, UsageError
+from zoo.errors import CodecError, MediaTypeError, PortError, UnknownNameError, UsageError
 
 ROOT = Path(__file__).parents[2]
 
@@ -163,7 +163,7 @@ def test_statuses() -> None:
         for error in (
             PortError("x"),
             CodecError("x"),
-            CodecError("The content type 'a/b' is not read here; send c."),
+            MediaTypeError("x"),
             UnknownNameError("model", "a", []),
             QueueFullError("x"),
             GoneError("x"),

@@ -28,7 +28,7 @@ RECIPE = Recipe(
     codec=codec,
     metric="accuracy",
     objective=cross_entropy(),
-    settings=Settings(epochs=20, lr=2e-3, shift=1, rotate=7, average=0.999),
+    settings=Settings(epochs=20, lr=2e-3, shift=1, rotate=7, average=0.999, threads=1),
 )
 
 if __name__ == "__main__":

@@ -1,0 +1,152 @@
+"""What must not change an answer: asking twice, company in the batch, padding, one long step instead of short ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from export.compare import distance
+from export.inputs import Case, draw
+from zoo.session import Session
+from zoo.spec import Arrays, Graph
+
+PADDING_STEPS = (1, 5)
+INCREMENTS = (2, 3)  # steps of two calls that together equal one
+Bounds = dict[tuple[str, str], float]  # by output and kind of input
+
+
+def check_invariances(
+    graph: Graph, session: Session, cases: list[Case], bounds: Bounds, rng: np.random.Generator
+) -> list[str]:
+    """Sentences for every invariance that does not hold: repeated = first, alone = in a batch, padded = unpadded."""
+    broken = []
+    for kind in dict.fromkeys(case.kind for case in cases):
+        of_kind = [case for case in cases if case.kind == kind]
+        case = max(of_kind, key=lambda each: each.rows)
+        first = session.run(case.inputs)
+        again = session.run(case.inputs)
+        for port in graph.outputs:
+            if not np.array_equal(first[port.name], again[port.name], equal_nan=port.is_float):
+                broken.append(f"{kind}: output {port.name!r} differs between two equal calls")
+        broken += _check_labels(graph, kind, first, bounds)
+        if graph.batch is not None:
+            broken += _check_alone(graph, session, case, first, bounds)
+            broken += _check_padding(graph, session, case, first, bounds, rng)
+    return broken + _check_increments(graph, session, bounds, rng)
+
+
+def _check_labels(graph: Graph, kind: str, outputs: Arrays, bounds: Bounds) -> list[str]:
+    """A label must be the largest of the scores that the same call gave, unless two scores tie."""
+    broken = []
+    for port in graph.outputs:
+        if port.argmax_of is not None:
+            scores = outputs[port.argmax_of]
+            chosen = np.take_along_axis(scores, outputs[port.name][..., None].astype(np.int64), axis=-1)[..., 0]
+            behind = scores.max(axis=-1) - chosen
+            if (behind > bounds[port.argmax_of, kind]).any():
+                row = int(np.argmax(behind))
+                broken.append(f"{kind}: output {port.name!r} is not the largest of {port.argmax_of!r} in row {row}")
+    return broken
+
+
+def _check_increments(graph: Graph, session: Session, bounds: Bounds, rng: np.random.Generator) -> list[str]:
+    """One long call against two shorter ones with the state handed on, along every incremental axis."""
+    broken = []
+    for axis in (graph.axis(name) for name in graph.free_axes):
+        if not axis.incremental:
+            continue
+        sizes = {name: graph.axis(name).low for name in graph.free_axes}
+        steps = INCREMENTS[0] + INCREMENTS[1]
+        whole = _step(graph, draw(graph, {**sizes, axis.name: steps}, rng), axis.name, 0, steps)
+        whole.update({name: np.zeros_like(whole[name]) for name in graph.successors})
+        expected = session.run(whole)
+        first = session.run(_step(graph, whole, axis.name, 0, INCREMENTS[0]))
+        state = {name: first[output] for name, output in graph.successors.items()}
+        second = session.run({**_step(graph, whole, axis.name, INCREMENTS[0], steps), **state})
+        for port in graph.outputs:
+            found = second[port.name]
+            if axis.name in port.shape:
+                found = np.concatenate([first[port.name], found], axis=port.shape.index(axis.name))
+            bound = bounds.get((port.name, "drawn"), 0.0)
+            if not distance(found, expected[port.name]) <= bound:
+                broken.append(
+                    f"one call of {steps} steps along {axis.name!r} differs from {INCREMENTS[0]} and {INCREMENTS[1]} steps: "
+                    f"output {port.name!r} by {distance(found, expected[port.name]):.3g}, bound {bound:.3g}"
+                )
+    return broken
+
+
+def _step(graph: Graph, inputs: Arrays, axis: str, start: int, stop: int) -> Arrays:
+    """The steps from `start` to `stop` along an axis, all of them valid."""
+    part = {}
+    for port in graph.inputs:
+        array = inputs[port.name]
+        if port.axis == axis:
+            array = np.full_like(array, stop - start)
+        elif axis in port.shape:
+            array = np.take(array, range(start, stop), axis=port.shape.index(axis))
+        part[port.name] = array
+    return part
+
+
+def _check_alone(graph: Graph, session: Session, case: Case, together: Arrays, bounds: Bounds) -> list[str]:
+    """Rows of a batch, each run alone, against the same rows of the whole."""
+    broken = []
+    rows = case.rows
+    for row in {0, rows // 2, rows - 1}:
+        alone = session.run({name: array[row : row + 1] for name, array in case.inputs.items()})
+        broken += _compare_rows(graph, case, alone, {name: a[row : row + 1] for name, a in together.items()}, bounds,
+                                f"row {row} alone differs from the same row in a batch of {rows}")  # fmt: skip
+    return broken
+
+
+def _check_padding(
+    graph: Graph,
+    session: Session,
+    case: Case,
+    plain: Arrays,
+    bounds: Bounds,
+    rng: np.random.Generator,
+) -> list[str]:
+    """The padded axes made longer, and everything beyond each row's length replaced by drawn values."""
+    broken: list[str] = []
+    for axis in (graph.axis(name) for name in graph.free_axes):
+        if not axis.padded:
+            continue
+        size = case.sizes[axis.name]
+        for steps in PADDING_STEPS:
+            longer = size if axis.high is not None and size + steps > axis.high else size + steps
+            padded = _pad(graph, case, axis.name, longer, rng)
+            what = f"other padding along {axis.name!r}, {size} to {longer} steps, changes the answer"
+            broken += _compare_rows(graph, case, session.run(padded), plain, bounds, what)
+    return broken
+
+
+def _pad(graph: Graph, case: Case, axis: str, longer: int, rng: np.random.Generator) -> Arrays:
+    length = next(case.inputs[port.name] for port in graph.inputs if port.axis == axis)
+    other = draw(graph, {**case.sizes, axis: longer}, rng)
+    padded = {}
+    for port in graph.inputs:
+        array = case.inputs[port.name]
+        if axis not in port.shape:
+            padded[port.name] = array
+            continue
+        along = port.shape.index(axis)
+        filled = other[port.name].copy()
+        for row, count in enumerate(length):
+            valid: list[Any] = [row, *[slice(None)] * (filled.ndim - 1)]
+            valid[along] = slice(0, int(count))
+            filled[tuple(valid)] = array[tuple(valid)]
+        padded[port.name] = filled
+    return padded
+
+
+def _compare_rows(graph: Graph, case: Case, found: Arrays, expected: Arrays, bounds: Bounds, what: str) -> list[str]:
+    broken = []
+    for port in graph.outputs:
+        if port.is_float and port.shape[:1] == (graph.batch,):
+            error, bound = distance(found[port.name], expected[port.name]), bounds[port.name, case.kind]
+            if not error <= bound:
+                broken.append(f"{case.kind}: {what}: output {port.name!r} by {error:.3g}, bound {bound:.3g}")
+    return broken

@@ -1,0 +1,139 @@
+"""The proof of one graph: every case against its reference, then its invariances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from export.compare import MAX_RELATIVE_FLOOR, OutputRecord, margins
+from export.inputs import NATURAL_KINDS, Case, beyond, chained, make_cases
+from export.invariances import check_invariances
+from export.lift import FileReference
+from export.reference import EstimatorReference, TorchReference
+from zoo.errors import ParityError, PortError, UsageError
+from zoo.session import Session
+from zoo.spec import Arrays, Graph
+
+Records = dict[tuple[str, str], OutputRecord]
+Reference = TorchReference | EstimatorReference | FileReference
+
+
+@dataclass
+class GraphReport:
+    """What was found of one graph: a record for each output and kind of input, and the broken invariances."""
+
+    graph: str
+    records: list[OutputRecord]
+    broken: list[str]
+    real_rows: int
+    remarks: list[str] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.records) and all(record.passed for record in self.records) and not self.broken
+
+    def bounds(self) -> dict[str, float]:
+        """Bound of each output on real inputs, or on drawn ones where there are none."""
+        by_kind = {(record.kind, record.output): record.bound for record in self.records}
+        return {
+            record.output: by_kind.get(("real", record.output), by_kind[("drawn", record.output)])
+            for record in self.records
+            if record.kind == "drawn"
+        }
+
+
+def prove(graph: Graph, session: Session, reference: Reference, samples: Arrays, rng: np.random.Generator) -> GraphReport:
+    """Compare one graph with its reference on real and drawn cases, then prove its invariances."""
+    cases = [*make_cases(graph, samples, rng), *chained(graph, reference.ref64, rng)]
+    if not cases:
+        raise ParityError(f"Graph {graph.name!r}: no inputs could be made; declare ranges for its ports.")
+    records = {(port.name, case.kind): OutputRecord(port.name, case.kind) for case in cases for port in graph.outputs}
+    for case in reference.floor_cases(cases):
+        _add_floors(graph, case, reference, records)
+    broken: list[str] = []
+    for case in cases:
+        found = _run(session, case, broken)
+        if found is not None:
+            _add_outputs(graph, case, found, reference, records)
+    for record in records.values():
+        if record.cases or not broken:
+            record.close()
+    if isinstance(reference, EstimatorReference):
+        broken += _check_floors(graph, records)
+    broken += _check_refusals(graph, rng)
+    if not broken:
+        broken += check_invariances(graph, session, cases, _bounds(records), rng)
+    real_rows = sum(case.rows for case in cases if case.kind == "real")
+    return GraphReport(graph.name, list(records.values()), broken, real_rows, cases=cases)
+
+
+def _run(session: Session, case: Case, broken: list[str]) -> Arrays | None:
+    try:
+        return session.run(case.inputs)
+    except Exception as error:  # ONNX Runtime raises a type of its own for every status
+        reason = str(error).strip().splitlines()[0][:200]
+        broken.append(f"{case.kind}, {case.label}: the graph does not run ({reason})")
+        return None
+
+
+def _add_floors(graph: Graph, case: Case, reference: Reference, records: Records) -> None:
+    unsteady = reference.unsteady_rows(graph, case.inputs)
+    for ref32, ref64 in reference.pairs(graph, case.inputs):
+        for port in graph.outputs:
+            if port.is_float:
+                if case.kind in NATURAL_KINDS and np.isnan(ref64[port.name]).any():
+                    raise UsageError(
+                        f"The original itself gives NaN in output {port.name!r} of graph {graph.name!r} on {case.kind} "
+                        "inputs; declare the range of its ports, or mend the original."
+                    )
+                record = records[port.name, case.kind]
+                record.add_floor(ref32[port.name], ref64[port.name], unsteady[: len(ref64[port.name])])
+
+
+def _add_outputs(graph: Graph, case: Case, found: Arrays, reference: Reference, records: Records) -> None:
+    ref64, unsteady = reference.ref64(graph, case.inputs), reference.unsteady_rows(graph, case.inputs)
+    for port in graph.outputs:
+        record = records[port.name, case.kind]
+        value, expected = found[port.name], ref64[port.name]
+        if value.dtype.name != port.dtype:
+            record.failures.append(f"{case.kind}, {case.label}: dtype {value.dtype.name} instead of {port.dtype}")
+        elif port.is_float:
+            record.add_case(case.label, value, expected, unsteady)
+        else:
+            margin, bound = np.where(unsteady, 0.0, np.inf), 0.0
+            if port.argmax_of is not None:
+                margin = np.where(unsteady, 0.0, margins(ref64[port.argmax_of]))
+                bound = records[port.argmax_of, case.kind].bound
+            record.add_labels(case.label, value, expected, margin, bound)
+
+
+def _check_refusals(graph: Graph, rng: np.random.Generator) -> list[str]:
+    """One past a declared maximum must be refused by the port check, before the graph runs."""
+    broken = []
+    for axis, inputs in beyond(graph, rng):
+        try:
+            graph.check(inputs)
+        except PortError:
+            continue
+        broken.append(f"the port check lets axis {axis!r} grow past its declared maximum")
+    return broken
+
+
+def _check_floors(graph: Graph, records: Records) -> list[str]:
+    """A floor that comes from a conversion could hide the converter's own fault: it must be small."""
+    broken = []
+    for record in records.values():
+        port = next(port for port in graph.outputs if port.name == record.output)
+        spread = record.high - record.low
+        if port.is_float and record.floor > max(MAX_RELATIVE_FLOOR * spread, np.spacing(np.float32(record.largest))):
+            broken.append(
+                f"{record.kind}: float32 moves output {record.output!r} by {record.floor:.3g}, more than "
+                f"{MAX_RELATIVE_FLOOR:g} of its spread {spread:.3g}; compute it in float64 inside the graph"
+            )
+    return broken
+
+
+def _bounds(records: Records) -> dict[tuple[str, str], float]:
+    return {key: record.bound for key, record in records.items()}

@@ -1,0 +1,226 @@
+"""What tests share: tiny originals, raw data, runs, candidates and a hub, each made once a session.
+
+No test reads the machine's own data or hub: `ZOO_DATA`, `ZOO_HUB` and `ZOO_CACHE` are unset for the whole session.
+"""
+
+import gzip
+import hashlib
+import importlib
+import os
+import pkgutil
+import shutil
+import struct
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+for variable in ("ZOO_DATA", "ZOO_HUB", "ZOO_CACHE"):
+    os.environ.pop(variable, None)
+
+ROOT = Path(__file__).parents[1]
+ASSIGNMENTS = ["epochs=2", "rows=120", "patience=5"]
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def tiny_original():
+    """`tiny_original(family, seed)`: an original of the tiny configuration; an estimator is fitted on drawn rows."""
+    return _tiny_original
+
+
+def _tiny_original(name, seed=0):
+    import torch
+
+    from zoo.original import Original
+    from zoo.registry import load_family
+
+    torch.manual_seed(seed)
+    original = Original.build(name, load_family(name).tiny)
+    if original.family.kind == "estimator":
+        _fit(original, seed)
+    return original.cast("float32")
+
+
+def _fit(original, seed):
+    from export.inputs import draw
+
+    graph = original.graphs[0]
+    inputs = draw(graph, dict.fromkeys(graph.free_axes, 90), np.random.default_rng(seed))
+    if "random_state" in original.model.get_params():
+        original.model.set_params(random_state=seed)
+    original.model.fit(inputs[graph.inputs[0].name], np.arange(90) % original.config.classes)
+
+
+@pytest.fixture(scope="session")
+def tiny_export(tmp_path_factory):
+    """`tiny_export(family)`: `original`, its `checkpoint` folder and the exported `files` by graph name."""
+
+    @cache
+    def make(name):
+        from export.exporter import export_graph
+
+        folder = tmp_path_factory.mktemp(name)
+        original = _tiny_original(name)
+        original.save(folder / "checkpoint")
+        files = {graph.name: folder / graph.file for graph in original.graphs}
+        for graph in original.graphs:
+            export_graph(original, graph, files[graph.name])
+        return SimpleNamespace(original=original, checkpoint=folder / "checkpoint", files=files)
+
+    return make
+
+
+def _idx(array):
+    header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    return gzip.compress(header + array.astype(np.uint8).tobytes())
+
+
+def _pictures(rows, seed):
+    """Dark pictures with a light square whose place goes by the class, so that there is something to learn."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(rows) % 10
+    pictures = rng.integers(0, 64, size=(rows, 28, 28))
+    for picture, label in zip(pictures, labels, strict=True):
+        top, left = 4 + 8 * (label // 4), 2 + 6 * (label % 4)
+        picture[top : top + 5, left : left + 5] += 180
+    return _idx(pictures), _idx(labels)
+
+
+def _vowels(rows_a_speaker, seed):
+    rng = np.random.default_rng(seed)
+    lines = ["@problemName JapaneseVowels", "@dimensions 12", "@classLabel true 1 2 3 4 5 6 7 8 9", "@data"]
+    for speaker in range(1, 10):
+        for _ in range(rows_a_speaker):
+            values = rng.normal(speaker / 5, 0.3, size=(12, rng.integers(7, 29, endpoint=True)))
+            lines.append(":".join([*(",".join(f"{v:.4f}" for v in channel) for channel in values), str(speaker)]))
+    return "\n".join(lines).encode()
+
+
+def _raw_contents():
+    """Contents of the files of each data set that is not bundled, in the order of its `FILES`."""
+    return {
+        "training.data.mnist": (*_pictures(120, 0), *_pictures(60, 1)),
+        "training.data.japanese_vowels": (_vowels(5, 0), _vowels(3, 1)),
+    }
+
+
+@pytest.fixture(scope="session")
+def raw_data(tmp_path_factory):
+    """`raw_data(patch)`: let every data set's `FILES` be tiny files of the source's own format, below `ZOO_DATA`."""
+    folder, contents = tmp_path_factory.mktemp("raw"), _raw_contents()
+
+    def install(patch):
+        from training import data
+        from training.data.raw import read
+
+        patch.setenv("ZOO_DATA", str(folder))
+        for found in pkgutil.iter_modules(data.__path__, "training.data."):
+            module = importlib.import_module(found.name)
+            if not hasattr(module, "FILES"):
+                continue
+            assert found.name in contents, f"give tests/conftest.py tiny files for {found.name}"
+            files = []
+            for file, content in zip(module.FILES, contents[found.name], strict=True):
+                path = folder / file.path
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+                digest = hashlib.sha256(read(path)).hexdigest()
+                files.append(type(file)(url="http://127.0.0.1:1/", path=file.path, sha256=digest))
+            patch.setattr(module, "FILES", tuple(files))
+        return folder
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def train_tiny(raw_data):
+    """`train_tiny(model, folder, *assignments, seed=0)`: the recipe on tiny data, in this process."""
+
+    def train(model, folder, *assignments, seed=0):
+        from training.train import make_fabric, recipe_of
+        from training.train import train as train_seed
+
+        recipe = recipe_of(model, [*ASSIGNMENTS, *assignments])
+        fabric = make_fabric(recipe, folder, devices="1", num_nodes=1, precision=None)
+        with pytest.MonkeyPatch.context() as patch:
+            raw_data(patch)
+            return train_seed(model, recipe, seed, folder, fabric, f"python -m training train {model}")
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def run_of(train_tiny, tmp_path_factory):
+    """`run_of(model)`: a finished run folder of the recipe on tiny data. Shared: read only."""
+
+    @cache
+    def make(model):
+        folder = tmp_path_factory.mktemp("runs") / model
+        train_tiny(model, folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def candidate_of(run_of, tmp_path_factory):
+    """`candidate_of(model)`: a certified candidate of that run. Shared: copy it before changing it."""
+
+    @cache
+    def make(model):
+        from export.candidate import build_candidate
+        from export.certify import certify
+        from export.report import failures
+        from export.validate import validate
+
+        folder = tmp_path_factory.mktemp("candidates") / model
+        build_candidate(run_of(model), folder, version=1)
+        report = validate(folder, run=run_of(model))
+        assert report.passed, failures(report)
+        certify(report, folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def hub_folder(candidate_of, tmp_path_factory):
+    """A hub with a classifier of pictures, a forest, a classifier of series and an autoencoder. Shared: read only."""
+    from zoo.hub import Hub
+    from zoo.publish import publish
+
+    folder = tmp_path_factory.mktemp("hub")
+    for model in ("convnet-mnist", "lstm-japanese-vowels", "random-forest-digits", "softmax-digits", "vae-mnist"):
+        publish(candidate_of(model), Hub(folder))
+    return folder
+
+
+@pytest.fixture
+def candidate(candidate_of, tmp_path):
+    """`candidate(model)`: a copy of the certified candidate that a test may damage."""
+
+    def copy(model):
+        return Path(shutil.copytree(candidate_of(model), tmp_path / "copies" / model))
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def command(root):
+    """`command("zoo", "list", …, ZOO_HUB=…)`: `python -m zoo list …` in a process of its own."""
+
+    def run(module, *arguments, cwd=root, **environment):
+        env = {**os.environ, "PYTHONPATH": str(root), **{name: str(value) for name, value in environment.items()}}
+        line = [sys.executable, "-m", module, *map(str, arguments)]
+        return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, timeout=240, check=False)
+
+    return run

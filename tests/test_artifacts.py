@@ -1,0 +1,213 @@
+"""What every published model promises: its files are those that were proven, and the proof can be repeated."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+import zoo
+from export.report import failures
+from export.validate import validate
+from zoo.codecs import make_codec
+from zoo.hub import EMBEDDED, GOLDEN, INDEX, ORIGINAL, Hub
+from zoo.manifest import CARD, CERTIFICATE, read_json, sha256, verify
+from zoo.original import CONFIG, Original
+from zoo.run import graph_inputs, load_arrays, raw_items
+
+# The table of the first issue: what a model must reach on the test split. The bound of the autoencoder is recorded only.
+FIGURES = {
+    "convnet-mnist": 0.9929,
+    "lenet5-mnist": 0.99,
+    "lstm-japanese-vowels": 0.95,
+    "mlp-mnist": 0.98,
+    "random-forest-digits": 0.96,
+    "softmax-digits": 0.96,
+    "vae-mnist": None,
+}
+LOCAL = [b"/work", b"/root", b"/home", b"/tmp"]
+
+every_model = pytest.mark.parametrize("model", zoo.names())
+
+
+@pytest.fixture(scope="module")
+def hub():
+    return Hub(EMBEDDED)
+
+
+def test_the_models_of_the_first_issue_are_published():
+    assert set(FIGURES) - set(zoo.names()) == set()
+
+
+def test_the_index_lists_every_folder(hub):
+    folders = {path.name for path in EMBEDDED.iterdir() if path.is_dir() and path.name[0] not in "._"}
+    assert folders == set(hub.names())
+
+
+@every_model
+def test_the_files_are_those_that_were_certified(hub, model):
+    artifact = hub.artifact(model)
+    verify(artifact.folder, artifact.certificate)
+    manifest, certificate = artifact.manifest, artifact.certificate
+    assert (certificate.model, certificate.version) == (manifest.model, manifest.version) == (model, manifest.version)
+    assert certificate.factor == 8
+    assert certificate.options["provider"] == "CPUExecutionProvider"
+    assert {"onnxruntime-gpu", "onnxruntime"} & set(certificate.versions)
+
+
+@every_model
+def test_index_certificate_and_card_are_bound(hub, model):
+    entry, folder = hub.index[model], EMBEDDED / model
+    assert entry["certificate"] == sha256(folder / CERTIFICATE)
+    assert entry["card"] == sha256(folder / CARD)
+    manifest = hub.artifact(model).manifest
+    assert (entry["version"], entry["task"], entry["metrics"]) == (manifest.version, manifest.task, manifest.metrics)
+    assert entry["bytes"] == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@every_model
+def test_the_certificate_covers_every_graph_and_output(hub, model):
+    artifact = hub.artifact(model)
+    assert set(artifact.certificate.graphs) == {graph.name for graph in artifact.manifest.graphs}
+    for graph in artifact.manifest.graphs:
+        proof = artifact.certificate.graphs[graph.name]
+        assert set(proof["outputs"]) == set(proof["bounds"]) == {port.name for port in graph.outputs}
+        for output, kinds in proof["outputs"].items():
+            assert {"drawn", "real"} <= set(kinds)
+            assert proof["bounds"][output] == kinds["real"]["bound"]  # what a served answer must keep
+            for record in kinds.values():
+                assert record["rows"] >= 64
+                assert record["error"] <= record["bound"] == 8 * record["floor"]
+
+
+@every_model
+def test_golden_outputs_are_reproduced_within_the_bounds(hub, model):
+    loaded, artifact = zoo.load(model), hub.artifact(model)
+    golden = load_arrays(artifact.folder / GOLDEN)
+    for graph in artifact.manifest.graphs:
+        found, bounds = (
+            loaded.run(graph.name, graph_inputs(golden, graph)),
+            artifact.certificate.graphs[graph.name]["bounds"],
+        )
+        for port in graph.outputs:
+            expected = golden[f"{graph.name}/{port.name}"]
+            assert found[port.name].shape == expected.shape
+            assert len(expected) == 32
+            if port.is_float:
+                assert 0 < bounds[port.name]
+            assert np.abs(found[port.name] - expected).max() <= bounds[port.name]
+
+
+@every_model
+def test_the_codec_reads_the_golden_raw_items_as_they_were_read(hub, model):
+    artifact = hub.artifact(model)
+    golden = load_arrays(artifact.folder / GOLDEN)
+    graph = artifact.manifest.graphs[0]
+    encoded = make_codec(artifact.manifest.task, artifact.manifest.codec).encode(raw_items(golden))
+    for name, array in graph_inputs(golden, graph).items():
+        steps = [slice(0, size) for size in encoded[name].shape]  # golden rows may have been padded further
+        assert np.array_equal(array[tuple(steps)], encoded[name])
+        assert np.count_nonzero(array) == np.count_nonzero(encoded[name])
+
+
+@every_model
+def test_predictions_are_those_of_the_original(hub, model):
+    """Labels go by the golden outputs, which the original computed in float64."""
+    loaded, manifest = zoo.load(model), hub.artifact(model).manifest
+    golden = load_arrays(EMBEDDED / model / GOLDEN)
+    answers = loaded.predict(raw_items(golden))
+    assert len(answers) == 32
+    if "labels" in manifest.codec:
+        scores = golden[f"predict/{manifest.codec.get('output', 'logits')}"]
+        assert [answer["label"] for answer in answers] == [manifest.codec["labels"][k] for k in scores.argmax(axis=1)]
+        right = np.mean(
+            [answer["label"] == manifest.codec["labels"][k] for answer, k in zip(answers, golden["targets"], strict=True)]
+        )
+        assert right >= 0.9
+    else:
+        assert max(answer["squared_error"] for answer in answers) < 0.1
+
+
+@every_model
+def test_the_proof_can_be_repeated_with_other_inputs(model):
+    """Ten times with other seeds: a right export raises no alarm."""
+    for seed in range(1, 11):
+        report = validate(EMBEDDED / model, seed=seed)
+        assert report.passed, (seed, failures(report))
+
+
+@every_model
+def test_the_figure_of_the_issue_is_reached(hub, model):
+    manifest = hub.artifact(model).manifest
+    assert set(manifest.metrics) == {manifest.training["metric"]}
+    if FIGURES.get(model):
+        assert manifest.metrics["accuracy"] >= FIGURES[model]
+    assert manifest.data["rows"]["test"] >= 300
+    assert {"settings", "seed", "hardware", "duration_s", "command"} <= set(manifest.training)
+
+
+@every_model
+def test_the_published_seed_validated_best(hub, model):
+    training = hub.artifact(model).manifest.training
+    seeds = {entry["seed"]: entry["validation"][training["metric"]] for entry in training["seeds"]}
+    assert set(seeds) == {0, 1, 2}
+    assert seeds[training["seed"]] == max(seeds.values())
+
+
+@pytest.mark.parametrize("model", sorted({"convnet-mnist", "lenet5-mnist"} & set(zoo.names())))
+def test_the_networks_have_the_parameters_of_their_papers(model):
+    """convnet: seed 002, lines 112-114. LeNet-5 with full connections and plain pooling: 156 + 2,416 + 48,120 + 10,164 + 850."""
+    expected = {"convnet-mnist": 34_826, "lenet5-mnist": 61_706}[model]
+    assert Hub(EMBEDDED).artifact(model).manifest.parameters == expected
+    assert Original.load(EMBEDDED / model / ORIGINAL).num_parameters() == expected
+
+
+@every_model
+def test_a_model_takes_less_than_10_mb(model):
+    assert sum(path.stat().st_size for path in (EMBEDDED / model).rglob("*")) < 10_000_000
+
+
+def test_all_models_take_less_than_80_mb():
+    assert sum(path.stat().st_size for path in EMBEDDED.rglob("*")) < 80_000_000
+
+
+@every_model
+def test_no_published_file_names_a_place_of_the_machine(model):
+    files = [EMBEDDED / INDEX, *(path for path in (EMBEDDED / model).rglob("*") if path.is_file())]
+    found = {path.name: [word for word in LOCAL if word in path.read_bytes()] for path in files}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
+@every_model
+def test_no_published_file_is_a_link_or_pickled(model):
+    for path in (EMBEDDED / model).rglob("*"):
+        assert not path.is_symlink()
+        assert path.suffix not in (".pkl", ".pickle", ".pt", ".pth", ".joblib")
+    assert read_json(EMBEDDED / model / ORIGINAL / CONFIG)["config"] == Hub(EMBEDDED).artifact(model).manifest.config
+
+
+@every_model
+def test_the_card_says_what_was_reached_and_proven(hub, model):
+    artifact = hub.artifact(model)
+    card = (artifact.folder / CARD).read_text(encoding="utf-8")
+    metric = artifact.manifest.training["metric"]
+    assert card.startswith(f"# {model} v{artifact.manifest.version}\n")
+    assert f"{metric} {artifact.manifest.metrics[metric]:.4f}" in card
+    assert artifact.manifest.data["licence"] in card
+    for picture in (artifact.folder / "pictures").glob("*.png"):
+        assert f"](pictures/{picture.name})" in card
+
+
+def test_the_autoencoder_shows_reconstructions_and_samples():
+    names = [path.name for path in (EMBEDDED / "vae-mnist" / "pictures").glob("*.png")]
+    assert sorted(names) == ["reconstructions.png", "samples.png"]
+
+
+@every_model
+def test_a_model_works_without_its_original(model, tmp_path, monkeypatch):
+    """`original/` is fetched on request only; prediction does without it, validation says what is missing."""
+    shutil.copytree(EMBEDDED / model, tmp_path / model, ignore=shutil.ignore_patterns(ORIGINAL))
+    Hub(tmp_path).write_index()
+    monkeypatch.setenv("ZOO_HUB", str(tmp_path))
+    raw = raw_items(load_arrays(tmp_path / model / GOLDEN))[0]
+    assert zoo.load(model).predict(raw)
+    assert "original/" in " ".join(failures(validate(tmp_path / model)))
