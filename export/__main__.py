@@ -68,8 +68,8 @@ def validate(
             raise UsageError("Name an artifact, or --onnx with either --original or --onnx-reference.")
         if original is not None and weights is None:
             raise UsageError("--original needs --weights, a safetensors file.")
-        if certify:
-            raise UsageError("--certify is for candidates, which `build` makes.")
+        if certify or run or depth not in (None, "quick"):
+            raise UsageError("--certify, --run and --depth are for artifacts and candidates; leave them out with --onnx.")
         reference = module_reference(original, weights) if original and weights else file_reference(onnx_reference or onnx)
         report = validate_file(onnx, reference, ports=ports, samples=samples, method=method, seed=seed, provider=provider)
     deliver(report, shell(), artifact or onnx, html=html, json=json, junit=junit, github=github)

@@ -17,9 +17,8 @@ from export.bisect_values import Evaluator, Untraced, decided, deviation
 from export.compare import FACTOR, distance, ulp32
 from export.exporter import OPSET, convert
 from export.lift import lift
-from export.reference import EstimatorReference, _neighbours
-from export.torch_exporter import View, _dynamic_axes, _forget_lstm_shapes, _quiet, _strip, example_tensor
-from zoo.errors import ExportError
+from export.reference import EstimatorReference, neighbours
+from export.torch_exporter import strip_local, trace_module
 from zoo.original import call_module
 from zoo.spec import Arrays, Graph
 
@@ -36,9 +35,9 @@ class TraceSource:
             "float32": copy.deepcopy(module).float().eval(),
             "float64": copy.deepcopy(module).double().eval(),
         }
-        program = _trace(self._originals["float32"], graph, opset)
+        program = trace_module(self._originals["float32"], graph, opset)
         self.model: onnx.ModelProto = program.model_proto
-        _strip(self.model)
+        strip_local(self.model)
         self._steps = {dtype: _Steps(program.exported_program, dtype) for dtype in ("float32", "float64")}
         self._evaluators = {"float32": Evaluator(self.model), "float64": Evaluator(lift(self.model))}
         self._shapes = {value.name: value.type.tensor_type for value in self.model.graph.value_info}
@@ -112,7 +111,7 @@ class EstimatorSource:
 
     def pairs(self, inputs: Arrays) -> list[tuple[Arrays, Arrays]]:
         ref64 = self.expected(inputs)
-        return [(self._evaluator.complete(moved), ref64) for moved in _neighbours(self.graph, inputs)]
+        return [(self._evaluator.complete(moved), ref64) for moved in neighbours(self.graph, inputs)]
 
     def steady(self, inputs: Arrays) -> np.ndarray:
         ref64 = self._reference.ref64(self.graph, inputs)
@@ -191,28 +190,6 @@ def _widened(module: GraphModule) -> GraphModule:
 
 def _wider(argument: Any) -> Any:
     return _WIDE.get(argument, argument) if isinstance(argument, torch.dtype) else argument
-
-
-def _trace(module: nn.Module, graph: Graph, opset: int) -> Any:
-    """The exporter's program: the conversion together with the trace that it was made from."""
-    _forget_lstm_shapes()
-    with _quiet():
-        try:
-            program = torch.onnx.export(
-                View(module, graph.methods[0]),
-                tuple(example_tensor(graph, port) for port in graph.inputs),
-                dynamo=True,
-                dynamic_shapes=(tuple(_dynamic_axes(port) for port in graph.inputs),),
-                input_names=[port.name for port in graph.inputs],
-                output_names=[port.name for port in graph.outputs],
-                opset_version=opset,
-                external_data=False,
-                verbose=False,
-            )
-        except Exception as error:  # the exporter wraps whatever its passes raise
-            reason = str(error).strip().splitlines()[0]
-            raise ExportError(f"torch.export cannot trace graph {graph.name!r}: {reason}") from error
-    return program
 
 
 def _tensors(graph: Graph, inputs: Arrays, dtype: str) -> list[torch.Tensor]:

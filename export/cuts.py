@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 
 from zoo.errors import ArtifactError
-from zoo.session import Session, _open
+from zoo.session import Session, open_session
 from zoo.spec import Arrays, Graph
 
 _GRAPHS = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
@@ -89,7 +89,7 @@ class Opener:
             path = Path(folder, self.path.name)
             path.write_bytes(self._showing(names, first).SerializeToString())
             try:
-                session = _open(path, self.provider, 0)
+                session = open_session(path, self.provider, 0)
                 return [_run(session, names, inputs) for inputs in calls]
             except Exception as error:
                 if _is_failure(error):

@@ -42,7 +42,7 @@ def validate_file(
     """
     started = time.perf_counter()
     model = read_model(path)
-    graph = load_ports(ports) if ports else infer_ports(model, path.stem, (method,))
+    graph = load_ports(ports, path.stem) if ports else infer_ports(model, path.stem, (method,))
     arrays = load_arrays(samples) if samples else {}
     _check_samples(graph, arrays)
     report = Report(path.name, str(samples) if samples else "none given", seed, provider)

@@ -12,13 +12,16 @@ from zoo.manifest import read_json
 from zoo.spec import Graph, Port, graph_from_json
 
 
-def load_ports(path: Path) -> Graph:
-    """The graph that a `ports.json` describes: the fields of `zoo.spec.Graph`. Raises UsageError."""
+def load_ports(path: Path, name: str) -> Graph:
+    """The graph that a `ports.json` describes: fields of `zoo.spec.Graph`, called `name` if it says nothing else.
+
+    Raises UsageError.
+    """
     try:
         data = read_json(path)
     except ArtifactError as error:
         raise UsageError(str(error)) from error
-    defaults = {"name": path.stem, "methods": ["forward"], "axes": [], "batch": "batch"}
+    defaults = {"name": name, "methods": ["forward"], "axes": [], "batch": "batch"}
     return graph_from_json({**defaults, **data})
 
 

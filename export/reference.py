@@ -76,13 +76,13 @@ class EstimatorReference:
             run = self._evaluators[graph.name].run
             self._known[key] = [
                 (dict(zip(names, run(names, moved), strict=True)), self.ref64(graph, moved))
-                for moved in _neighbours(graph, {name: array[:MIN_ROWS] for name, array in inputs.items()})
+                for moved in neighbours(graph, {name: array[:MIN_ROWS] for name, array in inputs.items()})
             ]
         return self._known[key]
 
     def unsteady_rows(self, graph: Graph, inputs: Arrays) -> np.ndarray:
         """Rows whose outputs jump when the inputs move by one ulp, because that sends them to another leaf, say."""
-        middle, *others = (self.ref64(graph, moved) for moved in _neighbours(graph, inputs))
+        middle, *others = (self.ref64(graph, moved) for moved in neighbours(graph, inputs))
         unsteady = np.zeros(len(next(iter(inputs.values()))), dtype=bool)
         for port in graph.outputs:
             if port.is_float:
@@ -103,7 +103,7 @@ def load_reference(checkpoint: Path) -> Reference:
     return TorchReference(lambda: Original.load(checkpoint).model)
 
 
-def _neighbours(graph: Graph, inputs: Arrays) -> list[Arrays]:
+def neighbours(graph: Graph, inputs: Arrays) -> list[Arrays]:
     moved = []
     for direction in NEIGHBOURS:
         target = np.float32(np.inf * direction) if direction else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from rich.console import Console
@@ -54,6 +55,8 @@ def findings(report: Report) -> list[str]:
 def failures(report: Report) -> list[str]:
     """A sentence for everything that did not hold."""
     sentences = list(report.problems)
+    if not report.graphs and not report.problems:
+        sentences.append("nothing was compared")
     for graph in report.graphs:
         sentences += [f"graph {graph.graph}: {sentence}" for sentence in graph.broken]
         for record in graph.records:
@@ -62,22 +65,32 @@ def failures(report: Report) -> list[str]:
 
 
 def report_json(report: Report) -> dict[str, Any]:
-    """Everything in the report but the inputs themselves."""
-    return {
-        "subject": report.subject,
-        "passed": report.passed,
-        "samples": report.samples,
-        "seed": report.seed,
-        "depth": report.depth,
-        "seconds": report.seconds,
-        "options": report.options,
-        "failures": failures(report),
-        "findings": findings(report),
-        "metric": dataclasses.asdict(report.metric) if report.metric else None,
-        "twins": [dataclasses.asdict(twin) for twin in report.twins],
-        "opsets": [dataclasses.asdict(outcome) for outcome in report.opsets],
-        "graphs": {
-            graph.graph: [{**dataclasses.asdict(record), "bound": record.bound} for record in graph.records]
-            for graph in report.graphs
-        },
-    }
+    """Everything in the report but the inputs themselves; numbers that JSON has no word for are null."""
+    return _finite(
+        {
+            "subject": report.subject,
+            "passed": report.passed,
+            "samples": report.samples,
+            "seed": report.seed,
+            "depth": report.depth,
+            "seconds": report.seconds,
+            "options": report.options,
+            "failures": failures(report),
+            "findings": findings(report),
+            "metric": dataclasses.asdict(report.metric) if report.metric else None,
+            "twins": [dataclasses.asdict(twin) for twin in report.twins],
+            "opsets": [dataclasses.asdict(outcome) for outcome in report.opsets],
+            "graphs": {
+                graph.graph: [{**dataclasses.asdict(record), "bound": record.bound} for record in graph.records]
+                for graph in report.graphs
+            },
+        }
+    )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

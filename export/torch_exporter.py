@@ -35,16 +35,21 @@ class View(nn.Module):
 
 def export_module(module: nn.Module, graph: Graph, opset: int) -> onnx.ModelProto:
     """The graph of `module` (in float32, on the CPU) with the free axes of its ports. Raises ExportError."""
-    example = tuple(example_tensor(graph, port) for port in graph.inputs)
-    shapes = tuple(_dynamic_axes(port) for port in graph.inputs)
+    model: onnx.ModelProto = trace_module(module, graph, opset).model_proto
+    strip_local(model)
+    return model
+
+
+def trace_module(module: nn.Module, graph: Graph, opset: int) -> torch.onnx.ONNXProgram:
+    """The exporter's program: the conversion together with the trace that it was made from. Raises ExportError."""
     _forget_lstm_shapes()
     with _quiet():
         try:
             program = torch.onnx.export(
                 View(module.eval(), graph.methods[0]),
-                example,
+                tuple(example_tensor(graph, port) for port in graph.inputs),
                 dynamo=True,
-                dynamic_shapes=(shapes,),
+                dynamic_shapes=(tuple(_dynamic_axes(port) for port in graph.inputs),),
                 input_names=[port.name for port in graph.inputs],
                 output_names=[port.name for port in graph.outputs],
                 opset_version=opset,
@@ -56,9 +61,7 @@ def export_module(module: nn.Module, graph: Graph, opset: int) -> onnx.ModelProt
             raise ExportError(f"torch.export cannot trace graph {graph.name!r}: {reason}") from error
     if program is None:
         raise ExportError(f"torch.onnx.export returned no program for graph {graph.name!r}.")
-    model = program.model_proto
-    _strip(model)
-    return model
+    return program
 
 
 def example_sizes(graph: Graph) -> dict[str, int]:
@@ -90,7 +93,7 @@ def _forget_lstm_shapes() -> None:
         cache.clear()
 
 
-def _strip(model: onnx.ModelProto) -> None:
+def strip_local(model: onnx.ModelProto) -> None:
     """Remove what names local files; keep the map from nodes to module paths, seen from the original."""
     for node in model.graph.node:
         kept = [(entry.key, entry.value) for entry in node.metadata_props if entry.key in _SCOPES]

@@ -67,7 +67,6 @@ def validate(folder: Path, *, run: Path | None = None, seed: int = 0, provider: 
     if depth not in DEPTHS:
         raise UnknownNameError("depth", depth, DEPTHS)
     manifest = Manifest.read(folder)
-    samples = load_arrays(run / EVALUATION if run else folder / GOLDEN)
     source = f"test split of {run}" if run else f"golden samples of {folder.name}"
     report = Report(f"{manifest.model} v{manifest.version}", source, seed, provider, depth)
     if (folder / CERTIFICATE).exists():
@@ -76,6 +75,7 @@ def validate(folder: Path, *, run: Path | None = None, seed: int = 0, provider: 
         except ArtifactError as error:
             report.problems.append(str(error))
             return report
+    samples = load_arrays(run / EVALUATION if run else folder / GOLDEN)
     original, reference = Original.load(folder / ORIGINAL), load_reference(folder / ORIGINAL)
     _check_declaration(manifest, original)
     _prove_graphs(report, folder, manifest, reference, samples)

@@ -13,10 +13,12 @@ def main() -> None:
     parser.add_argument("models", nargs="+", metavar="MODEL", help="name or name@version")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=3000, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--variant", default="", help="fp16 or int8, where the models have it")
     options = parser.parse_args()
     host = "127.0.0.1" if options.host == "localhost" else options.host
     _require_free(host, options.port)
     os.environ["ZOO_MODELS"] = ",".join(options.models)
+    os.environ["ZOO_VARIANT"] = options.variant or os.environ.get("ZOO_VARIANT", "")
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Zoo", "--host", host, "--port", str(options.port)]
     sys.stdout.flush()

@@ -150,7 +150,7 @@ def _open(model: Model, graph: Graph, settings: Settings) -> Batcher:
     from zoo.session import Session  # the supervisor, which opens no graph, starts sooner without ONNX Runtime
 
     threads = 1 if settings.threads is None else settings.threads
-    path = model.artifact.folder / graph.file
+    path = model.artifact.graph_path(graph, settings.variant)
     while True:
         session = Session(path, graph, provider=settings.provider, threads=threads)
         batcher = Batcher(graph, session.run, settings.limits)

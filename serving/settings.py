@@ -5,6 +5,7 @@
 | ZOO_MODELS | models to serve, `name` or `name@version`, separated by commas | none: must be set |
 | ZOO_HUB | the folder that they come from | the models that came with the code |
 | ZOO_PROVIDER | cpu, cuda or tensorrt | cpu |
+| ZOO_VARIANT | fp16 or int8, a twin of every model | none: the graphs themselves |
 | ZOO_THREADS | threads within one operator; 0 takes one for each core | 1, or 0 where a row takes long |
 | ZOO_MAX_ROWS | rows in one execution | 32 |
 | ZOO_MAX_DELAY_MS | how long a request may wait for others | 1 |
@@ -27,6 +28,7 @@ from zoo.errors import UsageError
 class Settings:
     models: tuple[str, ...] = ()
     provider: str = "cpu"
+    variant: str = ""
     threads: int | None = None
     limits: Limits = field(default_factory=Limits)
     max_body_bytes: int = 32 * 2**20
@@ -38,6 +40,7 @@ class Settings:
         return cls(
             models=tuple(dict.fromkeys(name for name in names if name)),
             provider=environment.get("ZOO_PROVIDER") or "cpu",
+            variant=environment.get("ZOO_VARIANT", ""),
             threads=int(_number(environment, "ZOO_THREADS", 0, least=0)) if environment.get("ZOO_THREADS") else None,
             limits=Limits(
                 max_rows=int(_number(environment, "ZOO_MAX_ROWS", 32, least=1)),

@@ -23,7 +23,8 @@ for variable in ("ZOO_DATA", "ZOO_HUB", "ZOO_CACHE"):
     os.environ.pop(variable, None)
 
 ROOT = Path(__file__).parents[1]
-ASSIGNMENTS = ["epochs=2", "rows=120", "patience=5"]
+ASSIGNMENTS = ("epochs=2", "rows=120", "patience=5")
+FEWER = {"num_trees": 7}  # fields of a configuration that only cost time
 
 
 @pytest.fixture(scope="session")
@@ -142,14 +143,28 @@ def raw_data(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def train_tiny(raw_data):
-    """`train_tiny(model, folder, *assignments, seed=0)`: the recipe on tiny data, in this process."""
+def tiny_recipe():
+    """`tiny_recipe(model)`: the recipe, shortened."""
 
-    def train(model, folder, *assignments, seed=0):
-        from training.train import make_fabric, recipe_of
+    def make(model):
+        from training.train import recipe_of
+
+        config = recipe_of(model, []).config
+        fewer = [f"config.{name}={value}" for name, value in FEWER.items() if hasattr(config, name)]
+        return recipe_of(model, [*ASSIGNMENTS, *fewer])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def train_tiny(raw_data, tiny_recipe):
+    """`train_tiny(model, folder, seed=0)`: the shortened recipe on tiny data, in this process."""
+
+    def train(model, folder, seed=0):
+        from training.train import make_fabric
         from training.train import train as train_seed
 
-        recipe = recipe_of(model, [*ASSIGNMENTS, *assignments])
+        recipe = tiny_recipe(model)
         fabric = make_fabric(recipe, folder, devices="1", num_nodes=1, precision=None)
         with pytest.MonkeyPatch.context() as patch:
             raw_data(patch)

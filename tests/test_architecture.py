@@ -78,11 +78,7 @@ def test_commands_work_without_torch(hub_folder, tmp_path, arguments):
 
     picture = tmp_path / "picture.png"
     Image.new("L", (28, 28), 0).save(picture)
-    code = (
-        BLOCKED + "sys.argv[0] = 'zoo'\nfrom zoo.__main__ main"
-        if False
-        else BLOCKED + "from zoo.__main__ import main; main()"
-    )
+    code = BLOCKED + "from zoo.__main__ import main; main()"
     done = python(code, *(argument.format(picture=picture) for argument in arguments), ZOO_HUB=str(hub_folder))
     assert done.returncode == 0, done.stderr
     assert "mnist" in done.stdout or "reconstruction" in done.stdout

@@ -22,12 +22,13 @@ def names() -> list[str]:
     return Hub().names()
 
 
-def load(model: str, *, provider: str = "cpu", threads: int = 0) -> Model:
+def load(model: str, *, provider: str = "cpu", threads: int = 0, variant: str = "") -> Model:
     """A published model, `name` or `name@version`, checked against its certificate.
 
-    `threads` within one operator; 0 takes one for each core. Raises UnknownNameError and ArtifactError.
+    `threads` within one operator; 0 takes one for each core. `variant` is fp16 or int8, where the model has it. Raises
+    UnknownNameError and IntegrityError.
     """
     from zoo.hub import Hub
     from zoo.model import Model
 
-    return Model(Hub().artifact(model), provider=provider, threads=threads)
+    return Model(Hub().artifact(model), provider=provider, threads=threads, variant=variant)

@@ -14,6 +14,7 @@ from zoo.hub import Artifact, Hub
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True}
+PASS_ON = {**FORWARD, "help_option_names": []}
 
 Model = Annotated[str, typer.Argument(help="Name of a model, or name@version.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -65,21 +66,22 @@ def predict(
     files: Annotated[list[Path], typer.Argument(help="PNG, JPEG, CSV or JSON, whatever the model's task takes.")],
     as_json: AsJson = False,
     provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt.")] = "cpu",
+    variant: Annotated[str, typer.Option(help="fp16 or int8, where the model has it.")] = "",
 ) -> None:
     """Answer what is in the files."""
-    loaded = zoo.load(model, provider=provider)
+    loaded = zoo.load(model, provider=provider, variant=variant)
     for file in files:
         answers = loaded.predict(file)
         for answer in answers if isinstance(answers, list) else [answers]:
             print(json.dumps({"file": str(file), **answer}) if as_json else f"{file}: {_readable(answer)}")
 
 
-@app.command(context_settings=FORWARD)
-def train(context: typer.Context, model: str) -> None:
-    """Train a model into runs/MODEL; `zoo train MODEL --help` for the options."""
+@app.command(context_settings=PASS_ON)
+def train(context: typer.Context) -> None:
+    """Train a model into runs/MODEL; `zoo train --help` lists the options."""
     from zoo import pipeline
 
-    pipeline.train(model, context.args)
+    pipeline.stage("training", ["train", *context.args])
 
 
 @app.command()
@@ -93,13 +95,27 @@ def export(
     print(pipeline.export(run, Hub(), out))
 
 
-@app.command(context_settings=FORWARD)
-def validate(context: typer.Context, artifact: str) -> None:
-    """Prove a candidate or a published artifact (folder or model name); `--help` after a name for the options."""
+@app.command(context_settings=PASS_ON)
+def validate(context: typer.Context) -> None:
+    """Prove a model, a candidate's folder or a file of your own; `zoo validate --help` lists the options."""
     from zoo import pipeline
 
-    folder = Path(artifact) if Path(artifact).is_dir() else Hub().artifact(artifact).folder
-    pipeline.validate(folder, context.args)
+    pipeline.stage("export", ["validate", *_with_folder(context.args)])
+
+
+@app.command(context_settings=PASS_ON)
+def bisect(context: typer.Context) -> None:
+    """Name the first module and node of a graph that leaves its bound; `zoo bisect --help` lists the options."""
+    from zoo import pipeline
+
+    pipeline.stage("export", ["bisect", *_with_folder(context.args)])
+
+
+def _with_folder(arguments: list[str]) -> list[str]:
+    """The arguments, a model's name in the first place replaced by the folder of its artifact."""
+    if arguments and not arguments[0].startswith("-") and not Path(arguments[0]).exists():
+        return [str(Hub().artifact(arguments[0]).folder), *arguments[1:]]
+    return arguments
 
 
 @app.command()
@@ -133,13 +149,14 @@ def serve(
     models: Annotated[list[str], typer.Argument(help="Names of the models.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,
+    variant: Annotated[str, typer.Option(help="fp16 or int8, where the models have it.")] = "",
 ) -> None:
     """Serve models over HTTP until interrupted."""
     from zoo import pipeline
 
     for model in models:
         Hub().artifact(model)
-    pipeline.stage("serving", ["--host", host, "--port", str(port), *models])
+    pipeline.stage("serving", ["--host", host, "--port", str(port), "--variant", variant, *models])
 
 
 def _readable(answer: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from zoo.errors import ArtifactError, IntegrityError, UnknownNameError, UsageError
 from zoo.manifest import CARD, CERTIFICATE, Certificate, Manifest, read_json, sha256, verify, write_json
+from zoo.spec import Graph
 
 INDEX = "index.json"
 GOLDEN = "golden.npz"
@@ -33,6 +34,12 @@ class Artifact:
     @cached_property
     def certificate(self) -> Certificate:
         return Certificate.read(self.folder)
+
+    def graph_path(self, graph: Graph, variant: str = "") -> Path:
+        """The file of a graph, or of a variant of it that was accepted. Raises UnknownNameError."""
+        if variant and variant not in self.certificate.variants:
+            raise UnknownNameError(f"variant of {self.manifest.model}", variant, self.certificate.variants)
+        return self.folder / graph.variant_file(variant)
 
     def verify(self) -> None:
         """Raise ArtifactError unless every file is the one that was certified."""

@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 class Model:
     """An artifact whose bytes have been checked against its certificate.
 
-    Raises ArtifactError when they differ.
+    Raises IntegrityError when they differ.
     """
 
-    def __init__(self, artifact: Artifact, *, provider: str = "cpu", threads: int = 0) -> None:
+    def __init__(self, artifact: Artifact, *, provider: str = "cpu", threads: int = 0, variant: str = "") -> None:
         artifact.verify()
         self.artifact = artifact
         self.manifest = artifact.manifest
         self.codec = make_codec(self.manifest.task, self.manifest.codec)
         self._provider = provider
         self._threads = threads
+        self._variant = variant
         self._sessions: dict[str, Session] = {}
 
     def run(self, graph: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
@@ -46,7 +47,7 @@ class Model:
             from zoo.session import Session
 
             spec = self.manifest.graph(graph)
-            path = self.artifact.folder / spec.file
+            path = self.artifact.graph_path(spec, self._variant)
             self._sessions[graph] = Session(path, spec, provider=self._provider, threads=self._threads)
         return self._sessions[graph]
 

@@ -46,7 +46,7 @@ class Session:
             raise UnknownNameError("provider", provider, PROVIDERS)
         self.graph = graph
         self.provider = provider
-        self._session = _open(path, provider, threads)
+        self._session = open_session(path, provider, threads)
         self._output_names = [port.name for port in graph.outputs]
         _match_ports(path, graph, self._session)
 
@@ -63,7 +63,8 @@ class Session:
         }
 
 
-def _open(path: Path, provider: str, threads: int) -> onnxruntime.InferenceSession:
+def open_session(path: Path, provider: str, threads: int) -> onnxruntime.InferenceSession:
+    """Open a file with the options that everything is opened with, without a look at its ports."""
     if not path.is_file():
         raise ArtifactError(f"There is no file {path}; export or fetch the model again.")
     options = onnxruntime.SessionOptions()

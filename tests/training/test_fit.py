@@ -27,7 +27,7 @@ NETWORKS = [model for model in recipe_modules() if load_recipe(model).objective]
 SMALL = ["rows=60", "batch_size=8"]
 
 
-class PowerCut(Exception):
+class PowerCutError(Exception):
     """Not a KeyboardInterrupt: nothing in the loop may catch it."""
 
 
@@ -41,7 +41,7 @@ class Counting:
         if model.training:
             self.steps += 1
             if self.steps == self.cut:
-                raise PowerCut
+                raise PowerCutError
         return self.objective(model, batch, generator)
 
 
@@ -77,7 +77,7 @@ def test_a_run_that_was_cut_goes_on_exactly(model, run_recipe, tmp_path):
     epoch = whole.steps // 3
     assert epoch >= 4
     cut = dataclasses.replace(recipe, objective=Counting(recipe.objective, cut=epoch + epoch // 2 + 1))
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         run_recipe(model, cut, tmp_path / "cut")
     assert load_state(tmp_path / "cut" / "state").epoch == 1
     assert not (tmp_path / "cut" / "run.json").exists()
@@ -97,7 +97,7 @@ def test_another_seed_gives_other_weights(run_recipe, tmp_path):
 
 def test_a_cut_before_the_first_epoch_ends_starts_again(run_recipe, tmp_path):
     recipe = recipe_of("softmax-digits", [*SMALL, "epochs=2"])
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         run_recipe(
             "softmax-digits", dataclasses.replace(recipe, objective=Counting(recipe.objective, cut=3)), tmp_path / "cut"
         )
@@ -110,11 +110,11 @@ def test_a_cut_after_the_last_epoch_only_writes_the_run(run_recipe, tmp_path, mo
     recipe = recipe_of("softmax-digits", [*SMALL, "epochs=2"])
 
     def cut(*_):
-        raise PowerCut
+        raise PowerCutError
 
     with monkeypatch.context() as patch:
         patch.setattr(Run, "write", cut)
-        with pytest.raises(PowerCut):
+        with pytest.raises(PowerCutError):
             run_recipe("softmax-digits", recipe, tmp_path / "cut")
     rest = Counting(recipe.objective)
     run_recipe("softmax-digits", dataclasses.replace(recipe, objective=rest), tmp_path / "cut")
@@ -127,11 +127,11 @@ def test_a_cut_between_state_and_curves_loses_no_row(run_recipe, tmp_path, monke
     recipe = recipe_of("softmax-digits", [*SMALL, "epochs=1"])
 
     def cut(*_):
-        raise PowerCut
+        raise PowerCutError
 
     with monkeypatch.context() as patch:
         patch.setattr(fit_module, "save_curves", cut)
-        with pytest.raises(PowerCut):
+        with pytest.raises(PowerCutError):
             run_recipe("softmax-digits", recipe, tmp_path)
     run_recipe("softmax-digits", recipe, tmp_path)
     assert len((tmp_path / "curves.csv").read_text().splitlines()) == 2  # names and the only epoch
@@ -154,7 +154,7 @@ def test_a_folder_of_other_settings_is_refused(run_recipe, tmp_path, finished, a
     if finished:
         run_recipe("softmax-digits", recipe, tmp_path)
     else:
-        with pytest.raises(PowerCut):
+        with pytest.raises(PowerCutError):
             run_recipe("softmax-digits", dataclasses.replace(recipe, objective=Counting(recipe.objective, cut=2)), tmp_path)
     with pytest.raises(UsageError, match="was begun with other settings; continue with those, or give another --out"):
         run_recipe("softmax-digits", recipe.override([assignment]), tmp_path, seed)
@@ -260,7 +260,7 @@ def test_a_state_is_never_half_written(tmp_path, monkeypatch, function, call):
     def cut(real):
         def replaced(*arguments, **options):
             if next(calls) == call:
-                raise PowerCut
+                raise PowerCutError
             return real(*arguments, **options)
 
         return replaced
@@ -272,7 +272,7 @@ def test_a_state_is_never_half_written(tmp_path, monkeypatch, function, call):
     try:
         save_state(tmp_path, make_state(2))
         written = True
-    except PowerCut:
+    except PowerCutError:
         pass
     monkeypatch.undo()
     assert load_state(tmp_path).epoch == (2 if written else 1)

@@ -88,9 +88,9 @@ def test_the_validation_rows_are_the_same_for_every_seed_and_hold_every_class(mo
 
 
 @every_recipe
-def test_the_run_folder_is_complete(model, run_of):
+def test_the_run_folder_is_complete(model, run_of, tiny_recipe):
     folder = run_of(model)
-    run, recipe, original = Run.read(folder), load_recipe(model), Original.load(folder / CHECKPOINT)
+    run, recipe, original = Run.read(folder), tiny_recipe(model), Original.load(folder / CHECKPOINT)
     assert (run.model, run.recipe, run.seed, run.metric) == (model, recipe_modules()[model], 0, recipe.metric)
     assert run.settings["epochs"] == 2
     assert set(run.metrics) == set(run.validation) == {recipe.metric}

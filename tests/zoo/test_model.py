@@ -91,7 +91,7 @@ def test_files_that_are_no_graphs_are_refused(hub_folder, tmp_path):
     with pytest.raises(ArtifactError, match="There is no file"):
         Session(tmp_path / "predict.onnx", graph)
     (tmp_path / "predict.onnx").write_bytes(b"no graph")
-    with pytest.raises(ArtifactError, match="ONNX Runtime cannot open .*; export the model again"):
+    with pytest.raises(ArtifactError, match=r"ONNX Runtime cannot open .*; export the model again"):
         Session(tmp_path / "predict.onnx", graph)
 
 

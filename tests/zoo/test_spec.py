@@ -123,7 +123,7 @@ def test_a_graph_survives_json():
 def test_half_a_description_is_refused(missing):
     data = graph_to_json(GRAPH)
     del data[missing]
-    with pytest.raises(SpecError, match="A graph's description is malformed .*; export the model again"):
+    with pytest.raises(SpecError, match=r"A graph's description is malformed .*; export the model again"):
         graph_from_json(data)
 
 
