@@ -7,6 +7,7 @@ ulp each way. Where such a move alone makes the original jump, a difference is a
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +29,8 @@ class TorchReference:
     """float64 and float32 outputs of a module, which `build` makes anew at every call."""
 
     def __init__(self, build: Callable[[], nn.Module]) -> None:
-        self._double, self._single = build().to(torch.float64).eval(), build().to(torch.float32).eval()
+        self._double = copy.deepcopy(build()).to(torch.float64).eval()
+        self._single = copy.deepcopy(build()).to(torch.float32).eval()
 
     def ref64(self, graph: Graph, inputs: Arrays) -> Arrays:
         return call_module(self._double, graph, inputs, "float64")

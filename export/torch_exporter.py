@@ -42,7 +42,7 @@ def export_module(module: nn.Module, graph: Graph, opset: int) -> onnx.ModelProt
 
 def trace_module(module: nn.Module, graph: Graph, opset: int) -> torch.onnx.ONNXProgram:
     """The exporter's program: the conversion together with the trace that it was made from. Raises ExportError."""
-    _forget_lstm_shapes()
+    _forget_recurrent_shapes()
     with _quiet():
         try:
             program = torch.onnx.export(
@@ -86,11 +86,12 @@ def _dynamic_axes(port: Port) -> dict[int, str]:
     return {number: size for number, size in enumerate(port.shape) if isinstance(size, str)}
 
 
-def _forget_lstm_shapes() -> None:
-    """A second LSTM exported by one process would keep the first one's sequence length: drop the stale cache entry."""
-    cache = getattr(torch.ops.aten.lstm.input, "_dispatch_cache", None)
-    if cache is not None:
-        cache.clear()
+def _forget_recurrent_shapes() -> None:
+    """A second network of one kind would keep the first one's sequence length: drop the stale entries of the cache."""
+    for kind in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
+        cache = getattr(getattr(torch.ops.aten, kind).input, "_dispatch_cache", None)
+        if cache is not None:
+            cache.clear()
 
 
 def strip_local(model: onnx.ModelProto) -> None:

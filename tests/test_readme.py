@@ -78,5 +78,5 @@ def test_commands_and_options_exist(command: str) -> None:
 
 def test_make_targets_exist() -> None:
     makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"make (\w+)", TEXT)):
+    for target in set(re.findall(r"(?:^|`)make (\w+)", TEXT, re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -51,10 +52,14 @@ def train(
 
 
 @app.command("list")
-def list_recipes() -> None:
+def list_recipes(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with families.")] = False) -> None:
     """Print the models that can be trained."""
-    from training.recipes import recipe_modules
+    from training.recipes import load_recipe, recipe_modules
 
+    if as_json:
+        entries = {name: {"module": module, "family": load_recipe(name).family} for name, module in recipe_modules().items()}
+        print(json.dumps(entries, indent=1))
+        return
     for model, module in recipe_modules().items():
         print(f"{model:32} python -m {module}")
 

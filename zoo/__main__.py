@@ -132,16 +132,32 @@ def publish(
 @app.command(context_settings=FORWARD)
 def build(
     context: typer.Context,
-    model: str,
+    model: Annotated[str | None, typer.Argument(help="Name of a model.")] = None,
     from_run: Annotated[Path | None, typer.Option(help="Finished run folder; skips training.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every model that has a recipe.")] = False,
+    changed_since: Annotated[str | None, typer.Option(help="Models that differ from this git revision.")] = None,
+    jobs: Annotated[int, typer.Option(help="Models at a time.")] = 1,
+    junit: Annotated[Path | None, typer.Option(help="Write the summary of many models as JUnit XML.")] = None,
 ) -> None:
-    """Run the whole chain for a model: train, export, validate, certify, publish. Other options go to training."""
-    from zoo import pipeline
+    """Run the whole chain: train, export, validate, certify, publish. Other options go to training."""
+    from zoo import builds, pipeline
     from zoo.errors import UsageError
 
-    if from_run and context.args:
-        raise UsageError(f"{' '.join(context.args)} belong to training, which --from-run skips; leave one of them out.")
-    _say_published(pipeline.build(model, run=from_run, arguments=context.args, hub=Hub()))
+    if sum((model is not None, every, changed_since is not None)) != 1:
+        raise UsageError("Name one model, or --all, or --changed-since REV.")
+    if from_run and (context.args or model is None):
+        raise UsageError("--from-run goes with one model and without options for training, which it skips.")
+    if model is not None:
+        _say_published(pipeline.build(model, run=from_run, arguments=context.args, hub=Hub()))
+        return
+    known = builds.recipes()
+    models = builds.changed_since(changed_since, known) if changed_since else sorted(known)
+    outcomes = builds.build_many(models, hub=Hub(), jobs=jobs, arguments=context.args)
+    if junit:
+        junit.write_text(builds.junit(outcomes), encoding="utf-8")
+    failed = [outcome.model for outcome in outcomes if outcome.failure]
+    print(f"{len(outcomes) - len(failed)} of {len(outcomes)} models went through the chain.")
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()

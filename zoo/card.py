@@ -55,7 +55,7 @@ def models_table(artifacts: Iterable[Artifact]) -> str:
         size = sum((artifact.folder / graph.file).stat().st_size for graph in manifest.graphs)
         link = f"[{manifest.model}](zoo/artifacts/{manifest.model}/{CARD})"
         closest = f"{worst_ratio(artifact.certificate):.2f}"
-        rows.append((link, manifest.summary, graphs, _metrics(manifest.metrics), f"{size / 1e6:.2f} MB", closest))
+        rows.append((link, manifest.summary, graphs, _metrics(manifest.metrics), f"{size / 1e3:,.0f} kB", closest))
     return table(("model", "what it is", "graphs", "test split", "ONNX", "error / bound"), rows)
 
 
