@@ -138,12 +138,12 @@ def _step(
     with _log(outcome.model).open("a", encoding="utf-8") as log:
         done = subprocess.run([sys.executable, "-m", *command], stdout=log, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
-        raise StageFailure(name, outcome.model, done.returncode)
+        raise StepError(name, outcome.model, done.returncode)
     outcome.seconds[name] = time.perf_counter() - started
     write_json(notes, {**noted, name: key()})
 
 
-class StageFailure(ZooError):
+class StepError(ZooError):
     """A step of one model ended with a status other than 0; its log says why."""
 
     def __init__(self, step: str, model: str, status: int) -> None:

@@ -128,11 +128,39 @@ def _proof(certificate: Certificate) -> str:
         for graph, output, kind, record in _records(certificate)
     ]
     versions = ", ".join(f"{name} {number}" for name, number in sorted(certificate.versions.items()))
+    beyond = "".join(f"\n\n{part}" for part in (_metric(certificate), _twins(certificate), _opsets(certificate)) if part)
     return (
         table(("graph", "output", "inputs", "rows", "floor", "largest error", "bound"), rows)
         + f"\n\nThe floor is what float32 costs the original itself; the bound is {certificate.factor} floors. Real inputs: "
-        f"{certificate.inputs['real']}. {certificate.options['provider']}; {versions}."
+        f"{certificate.inputs['real']}. {certificate.options['provider']}; {versions}.{beyond}"
     )
+
+
+def _metric(certificate: Certificate) -> str:
+    found = certificate.metric
+    if not found:
+        return ""
+    return (
+        f"{found['metric']} on {found['rows']:,} rows: original {found['reference']:.6g}, ONNX {found['found']:.6g}, "
+        f"difference {found['difference']:.2g} (95 % interval {found['low']:.2g} to {found['high']:.2g})."
+    )
+
+
+def _twins(certificate: Certificate) -> str:
+    if not certificate.twins:
+        return ""
+    rows = []
+    for name, twin in sorted(certificate.twins.items()):
+        score = f"{twin['comparison']['found']:.4f}" if twin["comparison"] else ""
+        rows.append((name, score, twin["why"], "ships" if twin["accepted"] else "refused"))
+    return table(("twin", certificate.metric.get("metric", ""), "verdict", ""), rows)
+
+
+def _opsets(certificate: Certificate) -> str:
+    if not certificate.opsets:
+        return ""
+    rows = [(outcome["graph"], outcome["opset"], outcome["what"]) for outcome in certificate.opsets]
+    return table(("graph", "exported at opset", "verdict"), rows)
 
 
 def _data(data: dict[str, Any]) -> str:

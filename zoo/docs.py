@@ -1,10 +1,10 @@
-"""`python -m zoo.docs`: write the generated parts of the README from the published artifacts."""
+"""`python -m zoo.docs`: write the model cards, the index that binds them, and the README's table from the artifacts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.card import models_table
+from zoo.card import models_table, write_card
 from zoo.errors import UsageError
 from zoo.hub import EMBEDDED, Hub
 
@@ -24,6 +24,10 @@ def with_table(text: str) -> str:
 
 
 def main() -> None:
+    hub = Hub(EMBEDDED)
+    for name in hub.names():
+        write_card(hub.artifact(name))
+    hub.write_index()
     README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
 
 
