@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.status import Status
 
 from zoo.commands import run_command, shell
 from zoo.errors import ParityError, UsageError
@@ -62,7 +64,15 @@ def validate(
         if original or onnx_reference or onnx:
             raise UsageError("Name an artifact, or --onnx with --original or --onnx-reference, not both.")
         depth = depth or ("full" if certify else "quick")
-        report = validate_artifact(artifact, run=run, seed=seed, provider=provider, depth=depth)
+        with Status(f"proving {artifact}", console=Console(stderr=True)) as status:
+            report = validate_artifact(
+                artifact,
+                run=run,
+                seed=seed,
+                provider=provider,
+                depth=depth,
+                say=lambda what: status.update(f"proving {what}"),
+            )
     else:
         if onnx is None or (original is None) == (onnx_reference is None):
             raise UsageError("Name an artifact, or --onnx with either --original or --onnx-reference.")

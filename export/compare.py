@@ -82,7 +82,10 @@ class OutputRecord:
             self._fail(label, f"off by {error:.3g}, bound {self.bound:.3g}")
 
     def add_labels(self, label: str, found: np.ndarray, expected: np.ndarray, margin: np.ndarray, bound: float) -> None:
-        """Compare discrete outputs: equal, or a tie of the reference (`margin` a row, within `bound`)."""
+        """Compare discrete outputs: equal, or a tie of the reference.
+
+        `margin` is how far the found label is behind in the reference, a row; within `bound` it is a tie.
+        """
         self.cases += 1
         self.rows += len(expected)
         if found.shape != expected.shape:
@@ -126,6 +129,13 @@ def row_errors(found: np.ndarray, reference: np.ndarray) -> np.ndarray:
 def ulp32(value: float) -> float:
     """Distance from |value| to the next float32 above."""
     return float(np.spacing(np.float32(abs(value))))
+
+
+def shortfalls(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How far the score of each row's label is behind the row's largest; infinite for a label that has no score."""
+    inside = (labels >= 0) & (labels < scores.shape[-1])
+    chosen = np.take_along_axis(scores, np.where(inside, labels, 0)[..., None].astype(np.int64), axis=-1)[..., 0]
+    return np.where(inside, scores.max(axis=-1) - chosen, np.inf)
 
 
 def margins(scores: np.ndarray) -> np.ndarray:

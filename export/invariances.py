@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from export.compare import distance
+from export.compare import distance, shortfalls
 from export.inputs import Case, draw
 from zoo.session import Session
 from zoo.spec import Arrays, Graph
@@ -41,10 +41,7 @@ def _check_labels(graph: Graph, kind: str, outputs: Arrays, bounds: Bounds) -> l
     broken = []
     for port in graph.outputs:
         if port.argmax_of is not None:
-            scores, labels = outputs[port.argmax_of], outputs[port.name].astype(np.int64)
-            inside = labels.clip(0, scores.shape[-1] - 1)
-            chosen = np.take_along_axis(scores, inside[..., None], axis=-1)[..., 0]
-            behind = np.where(labels == inside, scores.max(axis=-1) - chosen, np.inf)
+            behind = shortfalls(outputs[port.argmax_of], outputs[port.name])
             if (behind > bounds[port.argmax_of, kind]).any():
                 row = int(np.argmax(behind))
                 broken.append(f"{kind}: output {port.name!r} is not the largest of {port.argmax_of!r} in row {row}")

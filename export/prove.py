@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from export.compare import MAX_RELATIVE_FLOOR, OutputRecord, margins
+from export.compare import MAX_RELATIVE_FLOOR, OutputRecord, shortfalls
 from export.inputs import NATURAL_KINDS, Case, beyond, chained, make_cases
 from export.invariances import check_invariances
 from export.lift import FileReference
@@ -103,8 +103,8 @@ def _add_outputs(graph: Graph, case: Case, found: Arrays, reference: Reference, 
             record.add_case(case.label, value, expected, unsteady)
         else:
             margin, bound = np.where(unsteady, 0.0, np.inf), 0.0
-            if port.argmax_of is not None:
-                margin = np.where(unsteady, 0.0, margins(ref64[port.argmax_of]))
+            if port.argmax_of is not None and value.shape == expected.shape:
+                margin = np.where(unsteady, 0.0, shortfalls(ref64[port.argmax_of], value))
                 bound = records[port.argmax_of, case.kind].bound
             record.add_labels(case.label, value, expected, margin, bound)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from zoo.original import Original, call_module
 from zoo.spec import Arrays, Graph
 
 NEIGHBOURS = (0, 1, -1)
+DRAWS = 4
 
 
 class TorchReference:
@@ -40,8 +41,13 @@ class TorchReference:
         return cases
 
     def pairs(self, graph: Graph, inputs: Arrays) -> list[tuple[Arrays, Arrays]]:
-        """Outputs in float32 and in float64."""
-        return [(call_module(self._single, graph, inputs, "float32"), self.ref64(graph, inputs))]
+        """Outputs in float32, of the inputs as they are and moved by one ulp at random, each with those in float64.
+
+        One run may happen to round luckily in the one row that carries the floor: `DRAWS` moves show how far float32 can
+        be off there.
+        """
+        ref64 = self.ref64(graph, inputs)
+        return [(call_module(self._single, graph, moved, "float32"), ref64) for moved in (inputs, *_moves(graph, inputs))]
 
     def unsteady_rows(self, graph: Graph, inputs: Arrays) -> np.ndarray:
         """Rows whose outputs jump when the inputs move by one ulp: a module has none that its floor does not hold."""
@@ -103,6 +109,19 @@ def load_reference(checkpoint: Path) -> Reference:
     if original.family.kind == "estimator":
         return EstimatorReference(original)
     return TorchReference(lambda: Original.load(checkpoint).model)
+
+
+def _moves(graph: Graph, inputs: Arrays) -> Iterator[Arrays]:
+    """The inputs with every float moved by one ulp up or down, or left, at random; the same moves in every call."""
+    rng = np.random.default_rng(0)
+    for _ in range(DRAWS):
+        moved = dict(inputs)
+        for port in graph.inputs:
+            if port.is_float:
+                array = inputs[port.name]
+                toward = rng.choice(np.array([-np.inf, np.inf], dtype=array.dtype), size=array.shape)
+                moved[port.name] = np.nextafter(array, np.where(array == 0, array, toward)).astype(array.dtype)
+        yield moved
 
 
 def neighbours(graph: Graph, inputs: Arrays) -> list[Arrays]:

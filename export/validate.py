@@ -6,7 +6,9 @@ the original from its checkpoint, in this process, which has not exported anythi
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from export.compare import distance
 from export.coverage import remarks
 from export.judge import TwinReport, judge_twin, variants_in
 from export.opsets import OPSETS, OpsetOutcome, try_opset
+from export.placement import nodes_elsewhere
 from export.prove import GraphReport, Reference, prove
 from export.reference import load_reference
 from export.score import Comparison, by_original, by_session, compare_scores, score_rows
@@ -56,12 +59,21 @@ class Report:
         return not self.problems and bool(self.graphs) and all(graph.passed for graph in self.graphs)
 
 
-def validate(folder: Path, *, run: Path | None = None, seed: int = 0, provider: str = "cpu", depth: str = "quick") -> Report:
+def validate(
+    folder: Path,
+    *,
+    run: Path | None = None,
+    seed: int = 0,
+    provider: str = "cpu",
+    depth: str = "quick",
+    say: Callable[[str], None] = lambda what: None,
+) -> Report:
     """Prove every graph of the artifact in `folder`; the report says what failed.
 
     Real inputs are the test split of `run`, or the artifact's golden samples. `quick` is parity and invariances; `full`
-    adds the task metric, the verdict on twins and the opset matrix; `thorough` ten sets of drawn inputs. Raises
-    ArtifactError and CheckpointError where the artifact cannot be opened, ParityError where nothing would be compared.
+    adds the task metric, the verdict on twins and the opset matrix; `thorough` ten sets of drawn inputs. `say` is told
+    what comes next. Raises ArtifactError and CheckpointError where the artifact cannot be opened, ParityError where
+    nothing would be compared.
     """
     started = time.perf_counter()
     if depth not in DEPTHS:
@@ -78,19 +90,22 @@ def validate(folder: Path, *, run: Path | None = None, seed: int = 0, provider: 
     samples = load_arrays(run / EVALUATION if run else folder / GOLDEN)
     original, reference = Original.load(folder / ORIGINAL), load_reference(folder / ORIGINAL)
     _check_declaration(manifest, original)
-    _prove_graphs(report, folder, manifest, reference, samples)
+    _prove_graphs(report, folder, manifest, reference, samples, say)
     if not run and not report.problems:
         report.problems += _check_golden(manifest, samples, reference, report.graphs)
     if depth != "quick" and report.passed:
-        _deepen(report, folder, manifest, original, reference, samples, whole=run is not None)
+        _deepen(report, folder, manifest, original, reference, samples, say, whole=run is not None)
     report.seconds = time.perf_counter() - started
     return report
 
 
-def _prove_graphs(report: Report, folder: Path, manifest: Manifest, reference: Reference, samples: Arrays) -> None:
+def _prove_graphs(
+    report: Report, folder: Path, manifest: Manifest, reference: Reference, samples: Arrays, say: Callable[[str], None]
+) -> None:
     seeds = range(report.seed, report.seed + (THOROUGH_SEEDS if report.depth == "thorough" else 1))
     for number, graph in enumerate(manifest.graphs):
         inputs = graph_inputs(samples, graph)
+        say(f"graph {graph.name}: parity and invariances")
         try:
             session = Session(folder / graph.file, graph, provider=report.provider)
             report.options = session.options()
@@ -101,6 +116,9 @@ def _prove_graphs(report: Report, folder: Path, manifest: Manifest, reference: R
         chosen = next((each for each in found if not each.passed), found[0])
         if chosen.passed:
             chosen.remarks = remarks(folder / graph.file, graph, chosen.cases)
+            elsewhere = nodes_elsewhere(folder / graph.file, chosen.cases[0].inputs, report.provider)
+            if elsewhere:
+                chosen.remarks.append(f"{len(elsewhere)} nodes did not run on {report.provider}: {', '.join(elsewhere)}")
         report.graphs.append(chosen)
 
 
@@ -111,6 +129,7 @@ def _deepen(
     original: Original,
     reference: Reference,
     samples: Arrays,
+    say: Callable[[str], None],
     *,
     whole: bool,
 ) -> None:
@@ -118,20 +137,18 @@ def _deepen(
     outputs = {f"{graph.name}/{port.name}" for graph in manifest.graphs for port in graph.outputs}
     samples = {name: array for name, array in samples.items() if name not in outputs}  # golden files hold answers too
     metric = load_metric(manifest.training["metric"])
+    say(f"{metric.name} on {len(samples['targets']):,} rows")
     expected = score_rows(metric, samples, by_original(original))
     sessions = {graph.name: Session(folder / graph.file, graph, provider=report.provider) for graph in manifest.graphs}
     found = score_rows(metric, samples, by_session(sessions))
     report.metric = compare_scores(metric, expected, found, np.random.default_rng(report.seed))
-    if whole:
-        report.twins = [
-            judge_twin(variant, folder, manifest, reference, samples, metric, expected, report.seed)
-            for variant in variants_in(folder, manifest)
-        ]
-    report.opsets = [
-        try_opset(original, graph, opset, reference, graph_inputs(samples, graph), report.seed)
-        for graph in manifest.graphs
-        for opset in OPSETS
-    ]
+    for variant in variants_in(folder, manifest) if whole else []:
+        say(f"twin {variant}")
+        report.twins.append(judge_twin(variant, folder, manifest, reference, samples, metric, expected, report.seed))
+    for graph, opset in itertools.product(manifest.graphs, OPSETS):
+        say(f"graph {graph.name} at opset {opset}")
+        outcome = try_opset(original, graph, opset, reference, graph_inputs(samples, graph), report.seed)
+        report.opsets.append(outcome)
 
 
 def _check_declaration(manifest: Manifest, original: Original) -> None:

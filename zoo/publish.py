@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
+from typing import Any
 
 from zoo.card import write_card
 from zoo.errors import IntegrityError, UsageError
 from zoo.hub import Artifact, Hub
-from zoo.manifest import MANIFEST, file_hashes, verify
+from zoo.manifest import MANIFEST, Certificate, file_hashes, verify
 
 MAX_BYTES = 10_000_000
 
@@ -41,11 +43,17 @@ def publish(candidate: Path, hub: Hub) -> Artifact:
 
 
 def _equal(candidate: Path, published: Path) -> bool:
-    """Whether nothing but the manifest, which holds version and times, differs."""
+    """Whether nothing differs but the manifest, which holds version and times, and the versions of the tools."""
     found, known = file_hashes(candidate), file_hashes(published)
     found.pop(MANIFEST, None)
     known.pop(MANIFEST, None)
-    return found == known
+    return found == known and _proof(candidate) == _proof(published)
+
+
+def _proof(folder: Path) -> dict[str, Any]:
+    """What the certificate says was found."""
+    fields = dataclasses.asdict(Certificate.read(folder))
+    return {name: value for name, value in fields.items() if name not in ("version", "versions", "files")}
 
 
 def _install(candidate: Path, target: Path, hub: Hub) -> Artifact:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from export.compare import FACTOR, OutputRecord, distance, margins, ulp32
+from export.compare import FACTOR, OutputRecord, distance, margins, shortfalls, ulp32
 from zoo.errors import ParityError
 
 NAN, INF = float("nan"), float("inf")
@@ -116,6 +116,12 @@ def test_comparing_nothing_is_an_error():
 
 def test_margins_are_those_of_the_two_largest():
     assert margins(np.array([[3.0, 1.0, 2.5], [0.2, 0.2, 0.6], [5.0, 5.0, 1.0]])) == pytest.approx([0.5, 0.4, 0.0])
+
+
+def test_shortfalls_are_those_of_the_label_that_was_given():
+    scores = np.array([[3.0, 1.0, 2.5], [0.2, 0.2, 0.6], [5.0, 5.0, 1.0], [1.0, 2.0, 3.0]])
+    assert shortfalls(scores, np.array([1, 2, 0, 3])) == pytest.approx([2.0, 0.0, 0.0, np.inf])
+    assert shortfalls(scores[:1], np.array([-1])) == np.inf
 
 
 def labels(found, expected, margin, bound=0.1, kind="real"):

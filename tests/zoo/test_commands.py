@@ -116,7 +116,7 @@ def test_the_version_is_printed(cli):
         (("serve", "nothing"), "No model is named 'nothing'"),
         (("validate", "nothing"), "No model is named 'nothing'"),
         (("publish", "tests"), "There is no file tests/certificate.json"),
-        (("build", "mlp-mnist", "--from-run", "tests", "--seed", "3"), "--seed 3 belong to training"),
+        (("build", "mlp-mnist", "--from-run", "tests", "--seed", "3"), "--from-run goes with one model and without options"),
     ],
 )
 def test_a_wrong_call_ends_with_a_sentence(cli, arguments, words):

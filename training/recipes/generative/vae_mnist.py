@@ -41,8 +41,8 @@ def pictures(original: Original, samples: Arrays) -> dict[str, Image.Image]:
     def decode(z: np.ndarray) -> np.ndarray:
         return 1 / (1 + np.exp(-original.call(original.graph("decode"), {"z": z})["logits"]))
 
-    count = GRID * GRID // 2
-    pairs = np.stack([samples["encode/x"][:count], decode(samples["decode/z"][:count])])
+    chosen = np.arange(GRID * GRID // 2) % len(samples["targets"])
+    pairs = np.stack([samples["encode/x"][chosen], decode(samples["decode/z"][chosen])])
     rows = pairs.reshape(2, GRID // 2, GRID, -1).swapaxes(0, 1).reshape(GRID * GRID, -1)
     z = np.random.default_rng(1).standard_normal((GRID * GRID, original.config.latent)).astype(np.float32)
     return {"reconstructions": _grid(rows), "samples": _grid(decode(z))}
