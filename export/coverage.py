@@ -19,11 +19,14 @@ RECTIFIERS = ("Relu", "LeakyRelu", "Elu", "Selu", "ThresholdedRelu", "Clip")
 SQUASHERS = {"Sigmoid": (0.0, 1.0), "Tanh": (-1.0, 1.0), "Softmax": (0.0, 1.0), "HardSigmoid": (0.0, 1.0)}
 DEAD_SHARE = 0.05  # of a layer's units: fewer dead ones are not worth a remark
 SATURATED_SHARE = 0.5  # of a layer's values
+MAX_BYTES = 64_000_000  # the copy with more outputs is opened beside the graph itself
 EDGE = 1e-6  # distance from a limit at which a value counts as saturated
 
 
 def remarks(path: Path, graph: Graph, cases: list[Case]) -> list[str]:
-    """A sentence for every kind of input that leaves units dead or values saturated."""
+    """A sentence for every kind of input that leaves units dead or values saturated; none for a file over 64 MB."""
+    if path.stat().st_size > MAX_BYTES:
+        return []
     model = onnx.load(path)
     watched = {node.output[0]: node for node in model.graph.node if node.op_type in (*RECTIFIERS, *SQUASHERS)}
     if not watched:

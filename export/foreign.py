@@ -41,8 +41,7 @@ def validate_file(
     the reference cannot be computed or is NaN throughout.
     """
     started = time.perf_counter()
-    model = read_model(path)
-    graph = load_ports(ports, path.stem) if ports else infer_ports(model, path.stem, (method,))
+    graph = _graph_of(path, ports, method)
     arrays = load_arrays(samples) if samples else {}
     _check_samples(graph, arrays)
     report = Report(path.name, str(samples) if samples else "none given", seed, provider)
@@ -52,6 +51,12 @@ def validate_file(
     report.graphs[0].remarks = remarks(path, graph, report.graphs[0].cases) if report.passed else []
     report.seconds = time.perf_counter() - started
     return report
+
+
+def _graph_of(path: Path, ports: Path | None, method: str) -> Graph:
+    """The graph that the ports declare, or the file; its weights are not kept in memory."""
+    model = read_model(path)
+    return load_ports(ports, path.stem) if ports else infer_ports(model, path.stem, (method,))
 
 
 def module_reference(factory: str, weights: Path) -> TorchReference:
