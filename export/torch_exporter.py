@@ -88,8 +88,9 @@ def _dynamic_axes(port: Port) -> dict[int, str]:
 
 def _forget_recurrent_shapes() -> None:
     """A second network of one kind would keep the first one's sequence length: drop the stale entries of the cache."""
-    for kind in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
-        cache = getattr(getattr(torch.ops.aten, kind).input, "_dispatch_cache", None)
+    operators = torch.ops.aten
+    for recurrent in (operators.lstm, operators.gru, operators.rnn_tanh, operators.rnn_relu):
+        cache = getattr(recurrent.input, "_dispatch_cache", None)
         if cache is not None:
             cache.clear()
 

@@ -292,7 +292,13 @@ def start(root, tmp_path):
         line = [sys.executable, "-m", "training", "train", "softmax-digits", *LONG, "--devices", "1", "--out", str(folder)]
         environment = {**os.environ, "PYTHONPATH": str(root)}
         process = subprocess.Popen(
-            line, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            line,
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
         )
         processes.append(process)
         return process
