@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from export.channels import Channels
 from zoo.errors import ParityError
 
 FACTOR = 8
@@ -23,7 +24,8 @@ MAX_RELATIVE_FLOOR = 1e-4  # of an output's spread, where the floor comes from a
 class OutputRecord:
     """What was found of one output on one kind of input; floor, error and bound in the output's unit.
 
-    `errors` has the label and the error of every case, `worst` the label of the largest.
+    `errors` has the label and the error of every case, `worst` the label of the largest. `channels` holds the floors of an
+    output that mixes scales.
     """
 
     output: str
@@ -39,6 +41,7 @@ class OutputRecord:
     worst: str = ""
     errors: list[tuple[str, float]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    channels: Channels = field(default_factory=Channels)
 
     @property
     def bound(self) -> float:
@@ -53,6 +56,7 @@ class OutputRecord:
         if unsteady.any():
             jumped = unsteady & (row_errors(ref32, ref64) > MAX_RELATIVE_FLOOR * float(np.ptp(ref64)))
             ref32, ref64 = ref32[~jumped], ref64[~jumped]
+        self.channels.add(ref32, ref64)
         finite = np.isfinite(ref64)
         if not finite.any():
             return
@@ -80,6 +84,12 @@ class OutputRecord:
             self.error, self.worst = error, label
         if not error <= self.bound:
             self._fail(label, f"off by {error:.3g}, bound {self.bound:.3g}")
+        elif self.channels.mixed and len(ref64):
+            channel, off, floor = self.channels.worst(found, ref64)
+            if off > FACTOR * floor:
+                self._fail(
+                    label, f"channel {channel} off by {off:.3g}, bound {FACTOR * floor:.3g} (the output mixes scales)"
+                )
 
     def add_labels(self, label: str, found: np.ndarray, expected: np.ndarray, margin: np.ndarray, bound: float) -> None:
         """Compare discrete outputs: equal, or a tie of the reference.

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from export.compare import OutputRecord
 from export.validate import Report
 
 _FIGURES = ("cases", "rows", "floor", "error", "bound", "ties")
@@ -80,12 +81,14 @@ def report_json(report: Report) -> dict[str, Any]:
             "metric": dataclasses.asdict(report.metric) if report.metric else None,
             "twins": [dataclasses.asdict(twin) for twin in report.twins],
             "opsets": [dataclasses.asdict(outcome) for outcome in report.opsets],
-            "graphs": {
-                graph.graph: [{**dataclasses.asdict(record), "bound": record.bound} for record in graph.records]
-                for graph in report.graphs
-            },
+            "graphs": {graph.graph: [_record(record) for record in graph.records] for graph in report.graphs},
         }
     )
+
+
+def _record(record: OutputRecord) -> dict[str, Any]:
+    fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record) if field.name != "channels"}
+    return {**fields, "bound": record.bound, "mixes_scales": record.channels.mixed}
 
 
 def _finite(value: Any) -> Any:

@@ -173,3 +173,39 @@ def test_jumps_of_unsteady_rows_are_ties_and_no_floor():
     assert (made.passed, made.ties, made.error) == (True, 1, 0.0)
     made.add_case("batch 3", np.array([[0.5], [1.0], [0.5]], np.float32), ref64, unsteady)
     assert made.failures == ["drawn, batch 3: off by 0.5, bound 9.54e-07"]
+
+
+def mixed_record(found):
+    """A box in pixels beside a score: 400 and 0.5, which float32 moves by 1e-5 and by 1e-8."""
+    reference = np.array([[400.0, 0.5]] * 4)
+    made = OutputRecord("y", "real")
+    made.add_floor(reference + np.array([1e-5, 1e-8]), reference, steady([0] * 4))
+    made.add_case("batch 4", reference + found, reference, steady([0] * 4))
+    return made
+
+
+def test_channels_of_different_scales_have_floors_of_their_own():
+    ulps = 2.0**-15, 2.0**-24  # of 400 and of 0.5 in float32
+    assert mixed_record([0.0, 0.0]).channels.mixed
+    assert mixed_record([8 * ulps[0], 8 * ulps[1]]).passed
+    (sentence,) = mixed_record([0.0, 9 * ulps[1]]).failures  # 5e-7: far below the bound of the whole output, 2.4e-4
+    assert sentence.startswith("real, batch 4: channel 1 off by 5.36e-07, bound 4.77e-07")
+
+
+def test_channels_of_one_scale_share_the_floor_of_the_output():
+    reference = np.array([[4.0, 0.5]])
+    made = OutputRecord("y", "real")
+    made.add_floor(reference + np.array([1e-5, 0.0]), reference, steady([0]))
+    made.add_case("batch 1", reference + np.array([0.0, 5e-5]), reference, steady([0]))
+    assert made.passed
+    assert not made.channels.mixed
+
+
+def test_a_channel_of_zeros_and_channels_of_changing_number_are_left_to_the_whole():
+    made = OutputRecord("y", "real")
+    made.add_floor(np.array([[400.0, 0.0, 0.5]]), np.array([[400.0, 0.0, 0.5]]), steady([0]))
+    made.add_case("batch 1", np.array([[400.0, 1e-9, 0.5]]), np.array([[400.0, 0.0, 0.5]]), steady([0]))
+    assert made.channels.mixed
+    assert made.passed
+    made.add_floor(np.array([[1.0, 2.0]]), np.array([[1.0, 2.0]]), steady([0]))
+    assert not made.channels.mixed
