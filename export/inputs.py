@@ -76,6 +76,16 @@ def lattice(graph: Graph) -> Iterator[dict[str, int]]:
         yield dict(zip(graph.free_axes, sizes, strict=True))
 
 
+def few_cases(cases: list[Case]) -> list[Case]:
+    """The largest cases of each kind, until they have `MIN_ROWS` rows."""
+    chosen, rows = [], dict.fromkeys((case.kind for case in cases), 0)
+    for case in sorted(cases, key=lambda case: -case.rows):
+        if rows[case.kind] < MIN_ROWS:
+            chosen.append(case)
+            rows[case.kind] += case.rows
+    return chosen
+
+
 def chained(graph: Graph, ref64: Callable[[Graph, Arrays], Arrays], rng: np.random.Generator) -> list[Case]:
     """Calls in sequence from a state of zeros; none where no output feeds a state."""
     if not graph.successors:

@@ -14,7 +14,7 @@ import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from export.inputs import MIN_ROWS, Case
+from export.inputs import Case, few_cases
 from zoo.errors import ArtifactError, ParityError
 from zoo.spec import Arrays, Graph
 
@@ -37,12 +37,7 @@ class FileReference:
 
     def floor_cases(self, cases: list[Case]) -> list[Case]:
         """Cases with 64 rows of each kind or a few more: the evaluator is slow."""
-        chosen, rows = [], dict.fromkeys((case.kind for case in cases), 0)
-        for case in sorted(cases, key=lambda case: -case.rows):
-            if rows[case.kind] < MIN_ROWS:
-                chosen.append(case)
-                rows[case.kind] += case.rows
-        return chosen
+        return few_cases(cases)
 
     def pairs(self, graph: Graph, inputs: Arrays) -> list[tuple[Arrays, Arrays]]:
         return [(_run(self._single, graph, inputs), self.ref64(graph, inputs))]

@@ -18,7 +18,7 @@ from torch import nn
 
 from export.compare import MAX_RELATIVE_FLOOR, row_errors
 from export.exporter import convert
-from export.inputs import MIN_ROWS, Case
+from export.inputs import MIN_ROWS, Case, few_cases
 from zoo.original import Original, call_module
 from zoo.spec import Arrays, Graph
 
@@ -69,12 +69,7 @@ class EstimatorReference:
 
     def floor_cases(self, cases: list[Case]) -> list[Case]:
         """Cases with 64 rows of each kind or a few more: the evaluator is slow."""
-        chosen, rows = [], dict.fromkeys((case.kind for case in cases), 0)
-        for case in sorted(cases, key=lambda case: -case.rows):
-            if rows[case.kind] < MIN_ROWS:
-                chosen.append(case)
-                rows[case.kind] += case.rows
-        return chosen
+        return few_cases(cases)
 
     def pairs(self, graph: Graph, inputs: Arrays) -> list[tuple[Arrays, Arrays]]:
         """Outputs in float32 and in float64 at the inputs and at their neighbours; equal inputs are computed once."""
