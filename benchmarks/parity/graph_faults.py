@@ -11,6 +11,7 @@ from benchmarks.parity import surgery
 from benchmarks.parity.surgery import attribute, become, insert_after, insert_before, nodes, set_attribute, store
 from benchmarks.parity.weight_faults import Plant, Rng
 from export.inputs import draw
+from export.torch_exporter import example_sizes
 from zoo.spec import Graph
 
 ACTIVATIONS: dict[str, tuple[str, dict[str, object]]] = {
@@ -86,7 +87,8 @@ def clamp_hidden(model: ModelProto, graph: Graph, rng: Rng) -> str | None:
     value = _hidden(model, rng)
     if value is None:
         return None
-    largest = 0.9 * float(np.abs(_observe(model, graph, value, 256, rng)).max())
+    sizes = {**example_sizes(graph), **({graph.batch: 256} if graph.batch else {})}
+    largest = 0.9 * float(np.abs(_observe(model, graph, value, sizes, rng)).max())
     store(model, "clamp/low", np.float32(-largest))
     store(model, "clamp/high", np.float32(largest))
     insert_after(model, value, [make_node("Clip", ["in", "clamp/low", "clamp/high"], ["out"])])
@@ -248,11 +250,11 @@ def drop_guard(model: ModelProto, graph: Graph, rng: Rng) -> str | None:
 
 
 def freeze_batch(model: ModelProto, graph: Graph, rng: Rng) -> str | None:
-    """A reshape to the sizes that the example had."""
+    """A reshape to the sizes that the exporter's example had."""
     node = _pick(nodes(model, "Reshape", "Expand"), rng)
     if node is None:
         return None
-    store(model, "frozen/shape", _observe(model, graph, node.output[0], 2, rng, shape=True))
+    store(model, "frozen/shape", _observe(model, graph, node.output[0], example_sizes(graph), rng, shape=True))
     node.input[1] = "frozen/shape"
     return _name(node)
 
@@ -296,15 +298,16 @@ def _hidden(model: ModelProto, rng: Rng) -> str | None:
     return str(rng.choice(values)) if values else None
 
 
-def _observe(model: ModelProto, graph: Graph, value: str, rows: int, rng: Rng, *, shape: bool = False) -> np.ndarray:
-    """A value, or its shape, when so many drawn rows enter the graph."""
+def _observe(
+    model: ModelProto, graph: Graph, value: str, sizes: dict[str, int], rng: Rng, *, shape: bool = False
+) -> np.ndarray:
+    """A value, or its shape, when drawn inputs of these sizes enter the graph."""
     probed = surgery.copy(model)
     if value not in [output.name for output in probed.graph.output]:
         probed.graph.output.append(make_tensor_value_info(value, surgery.types(model)[value][0], None))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(probed.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    sizes = {axis: rows if axis == graph.batch else min(graph.axis(axis).high or 5, 5) for axis in graph.free_axes}
     (found,) = session.run([value], draw(graph, sizes, rng))
     return np.array(found.shape) if shape else found
 
