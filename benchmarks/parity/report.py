@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.parity.trial import RIGHT, Options, Outcome, Row
 
 NAMES = {"ours": "ours", "torch": "torch.onnx verification", "polygraphy": "Polygraphy", "optimum": "optimum's rule"}
-FIELDS = ("subject", "kind", "where", "floors", "floors_by_column", "decided", "counts", "seconds_ours")
+FIELDS = ("subject", "kind", "where", "floors", "floors_by_channel", "decided", "counts", "seconds_ours")
 
 
 def write(outcomes: list[Outcome], options: Options, folder: Path, seconds: float) -> str:
@@ -23,7 +23,7 @@ def write(outcomes: list[Outcome], options: Options, folder: Path, seconds: floa
         writer.writerow([*FIELDS, *options.judges])
         for row in _rows(outcomes):
             verdicts = [{True: "passed", False: "failed"}.get(row.passed.get(name), "") for name in options.judges]  # type: ignore[arg-type]
-            numbers = [f"{row.floors:.4g}", f"{row.by_column:.4g}", row.how, int(row.counts), f"{row.seconds:.3f}"]
+            numbers = [f"{row.floors:.4g}", f"{row.by_channel:.4g}", row.how, int(row.counts), f"{row.seconds:.3f}"]
             writer.writerow([row.subject, row.kind, row.where, *numbers, *verdicts])
     return text
 

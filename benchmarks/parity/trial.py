@@ -39,7 +39,7 @@ class Row:
     kind: str
     where: str
     floors: float
-    by_column: float
+    by_channel: float
     how: str
     counts: bool
     passed: dict[str, bool]
@@ -80,7 +80,7 @@ def _try(subject: Subject, options: Options) -> Outcome:
         effect = pool.effect(fault.model)
         row = _judge(subject, fault.kind, fault.where, fault.model, judges, first + 100 + number)
         outcome.rows.append(
-            Row(**{**vars(row), "floors": float(effect.floors), "by_column": float(effect.by_column), "how": effect.how,
+            Row(**{**vars(row), "floors": float(effect.floors), "by_channel": float(effect.by_channel), "how": effect.how,
                    "counts": effect.counts})
         )  # fmt: skip
     outcome.seconds = time.perf_counter() - started

@@ -1,10 +1,11 @@
 """Whether a fault counts: in float64, on thousands of inputs with a seed of their own that no judge sees.
 
 A faulty file counts when it moves an output of the original by more than 16 floors on any input of the pool, or fails on a
-legal one. The floor is the largest |ref32 − ref64| of the output over the whole pool, at least one float32 ulp of the
-largest |ref64|. The file runs in float32 on all of the pool; up to three calls that differ most are then run in float64, and
-those decide. (A row that moves by 16 floors in float64 differs by about 14 or more in float32, so the largest differences
-are where to look.)
+legal one. The floor is the largest |ref32 − ref64| of the output over the whole pool, the reference's moved runs included,
+and at least one float32 ulp of the largest |ref64|; where an output mixes scales, every channel has a floor of its own.
+
+The file runs in float32 on all of the pool; up to three calls that differ most are then run in float64, and those decide. (A
+row that moves by 16 floors in float64 differs by about 14 or more in float32: the largest differences are where to look.)
 """
 
 from __future__ import annotations
@@ -30,18 +31,19 @@ FACTOR = 16
 CALL_ROWS = 250
 SMALL_CALLS = (1, 1, 2, 3, 5)
 DECIDING_CALLS = 3
+MIXED = 100  # an output mixes scales where the largest values of two of its channels differ by more than this factor
 
 
 @dataclass(frozen=True)
 class Effect:
     """How far a fault moves the output that it moves most, in floors (infinite where a legal input fails).
 
-    `by_column` is the same with a floor for each column: each place along the output's first fixed axis after the batch.
-    `how` says what decided.
+    `by_channel` is the same with a floor for each channel of every output, mixed scales or not: each place along the first
+    fixed axis after the batch. `how` says what decided.
     """
 
     floors: float
-    by_column: float
+    by_channel: float
     how: str
 
     @property
@@ -62,8 +64,8 @@ class Pool:
         self.rows = sum(len(next(iter(call.values()))) for call in self.calls)
         self.estimator = subject.build is None
         self.floors = {port.name: np.float64(0) for port in self.graph.outputs if port.is_float}
-        self.columns = dict(self.floors)
-        self._axes = {port.name: _column_axis(port) for port in self.graph.outputs if port.is_float}
+        self.channels, self.largest = dict(self.floors), dict(self.floors)
+        self._axes = {port.name: _channel_axis(port) for port in self.graph.outputs if port.is_float}
         paired = self.calls[:2] if self.estimator else self.calls  # a converted estimator's evaluator is slow
         for call in paired:
             for ref32, ref64 in reference.pairs(self.graph, call):
@@ -75,8 +77,9 @@ class Pool:
             moved = np.where(finite, np.abs(ref32[name].astype(np.float64) - ref64[name]), 0)
             largest = np.where(finite, np.abs(ref64[name]), 0)
             axis = self._axes[name]
-            self.columns[name] = np.maximum(self.columns[name], _columns(moved, axis))
-            self.columns[name] = np.maximum(self.columns[name], np.spacing(_columns(largest, axis).astype(np.float32)))
+            self.largest[name] = np.maximum(self.largest[name], _channels(largest, axis))
+            self.channels[name] = np.maximum(self.channels[name], _channels(moved, axis))
+            self.channels[name] = np.maximum(self.channels[name], np.spacing(self.largest[name].astype(np.float32)))
             self.floors[name] = max(self.floors[name], moved.max(initial=0), ulp32(largest.max(initial=0)))
 
     def effect(self, model: ModelProto) -> Effect:
@@ -95,39 +98,49 @@ class Pool:
             sizes.append(self._size(found, number))
         order = np.argsort([-size for size, _ in sizes])[:DECIDING_CALLS]
         if self.estimator or not np.isfinite(sizes[order[0]][0]):
-            return Effect(max(size for size, _ in sizes), max(column for _, column in sizes), "float32")
+            return Effect(max(size for size, _ in sizes), max(channel for _, channel in sizes), "float32")
         try:
             return self._in_float64(Float64(model), order)
         except Exception as error:
             how = f"float32, as float64 fails: {type(error).__name__}"
-            return Effect(max(size for size, _ in sizes), max(column for _, column in sizes), how)
+            return Effect(max(size for size, _ in sizes), max(channel for _, channel in sizes), how)
 
     def _in_float64(self, run: Float64, order: np.ndarray) -> Effect:
         """Call after call until one decides that the file counts."""
-        floors = by_column = 0.0
+        floors = by_channel = 0.0
         for number in order:
-            size, column = self._size(run(self.graph, self.calls[number]), number)
-            floors, by_column = max(floors, size), max(by_column, column)
+            size, channel = self._size(run(self.graph, self.calls[number]), number)
+            floors, by_channel = max(floors, size), max(by_channel, channel)
             if floors > FACTOR:
                 break
-        return Effect(floors, by_column, "float64")
+        return Effect(floors, by_channel, "float64")
 
     def _size(self, found: Arrays, number: int) -> tuple[float, float]:
-        worst = by_column = 0.0
+        worst = by_channel = 0.0
         for port in self.graph.outputs:
             value, expected, steady = found[port.name], self.answers[number][port.name], self.steady[number]
             if value.shape != expected.shape:
                 return np.inf, np.inf
             if port.is_float:
                 value, expected = value[steady], expected[steady]
-                worst = max(worst, distance(value, expected) / self.floors[port.name])
-                finite = np.isfinite(value) & np.isfinite(expected)
-                moved = np.where(finite, np.abs(value.astype(np.float64) - expected), 0)
-                by_columns = _columns(moved, self._axes[port.name]) / self.columns[port.name]
-                by_column = max(by_column, worst, float(np.max(by_columns)))
+                pooled, channels = self._in_floors(port.name, value, expected)
+                worst = max(worst, channels if self._mixed(port.name) else pooled)
+                by_channel = max(by_channel, pooled, channels)
             elif self._labels_differ(port, value, number):
                 return np.inf, np.inf
-        return worst, by_column
+        return worst, by_channel
+
+    def _in_floors(self, name: str, value: np.ndarray, expected: np.ndarray) -> tuple[float, float]:
+        """The largest difference in floors of the output, and of its channels; those that are always zero are left out."""
+        pooled = distance(value, expected) / self.floors[name]
+        finite = np.isfinite(value) & np.isfinite(expected)
+        moved = np.where(finite, np.abs(value.astype(np.float64) - expected), 0)
+        by_channel = np.where(self.largest[name] > 0, _channels(moved, self._axes[name]) / self.channels[name], 0)
+        return pooled, float("inf") if np.isinf(pooled) else float(np.max(by_channel))
+
+    def _mixed(self, name: str) -> bool:
+        used = self.largest[name][self.largest[name] > 0]
+        return used.size > 1 and float(used.max() / used.min()) > MIXED
 
     def _labels_differ(self, port: Port, value: np.ndarray, number: int) -> bool:
         different = (value != self.answers[number][port.name]) & self.steady[number]
@@ -257,7 +270,7 @@ def _early_reset(x, w, r, b, h):  # type: ignore[no-untyped-def]
     return np.stack(states)[:, None], state[None]
 
 
-def _column_axis(port: Port) -> int | None:
+def _channel_axis(port: Port) -> int | None:
     """The first fixed axis after the first, longer than one."""
     return next((axis for axis, size in enumerate(port.shape) if axis and isinstance(size, int) and size > 1), None)
 
@@ -265,7 +278,7 @@ def _column_axis(port: Port) -> int | None:
 OPERATORS = [AveragePool, Conv, ConvTranspose, GRU, LSTM, MaxPool]
 
 
-def _columns(values: np.ndarray, axis: int | None) -> np.ndarray:
+def _channels(values: np.ndarray, axis: int | None) -> np.ndarray:
     """Largest of each place along `axis`, or of all."""
     others = tuple(number for number in range(values.ndim) if number != axis)
     return np.asarray(values.max(axis=others, initial=0) if axis is not None else values.max(initial=0))
