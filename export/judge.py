@@ -9,7 +9,8 @@ import numpy as np
 
 from export.prove import Reference, prove
 from export.score import Comparison, by_session, compare_scores, score_rows
-from export.twins import BUDGETS, VARIANTS
+from export.twins import VARIANTS
+from zoo.budgets import BUDGETS
 from zoo.errors import ZooError
 from zoo.manifest import Manifest
 from zoo.metrics import Metric
@@ -71,8 +72,7 @@ def _by_rule(
 
 
 def _by_metric(variant: str, metric: Metric, comparison: Comparison) -> TwinReport:
-    budget = BUDGETS[variant]
-    allowed = budget.accuracy if metric.name == "accuracy" else budget.share * abs(comparison.reference)
+    allowed = BUDGETS[variant].allowed(metric.name, comparison.reference)
     worst = comparison.low if metric.direction > 0 else -comparison.high
     if not np.isfinite(worst):
         return TwinReport(variant, False, f"its {metric.name} is {comparison.found}", comparison)
