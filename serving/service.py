@@ -22,6 +22,7 @@ from serving.catalogue import Catalogue, find_artifacts
 from serving.errors import explain
 from serving.hotpath import HotPath
 from serving.settings import Settings
+from serving.workers import claim_gpu, plan
 from zoo.errors import ZooError
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
@@ -43,7 +44,7 @@ class Fronted(bentoml.Service[Any]):
 
 @bentoml.service(
     name="zoo",
-    workers=1,
+    **plan(),
     http={"host": "127.0.0.1"},
     traffic={"timeout": 60},
     metrics={"enabled": False},
@@ -56,6 +57,7 @@ class Zoo:
     """Models of the zoo behind the Open Inference Protocol v2, a task endpoint and BentoML's own client."""
 
     def __init__(self) -> None:
+        claim_gpu(bentoml.server_context.worker_index)
         catalogue.load(Settings.from_environment())
         if not catalogue.ready:
             log.error("Not ready: %s", catalogue.not_ready)
