@@ -1,0 +1,186 @@
+"""The two clients: one blocks, one is awaited. What they ask is in `calls`, when they ask again in `Patience`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import httpx
+
+from serving.client import calls
+from serving.client.calls import Call
+from serving.client.errors import UnreachableError, connection_error, status_error
+from zoo.errors import UsageError
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+_KEPT_S = 4.0  # less than the 5 s for which uvicorn keeps an idle connection, so that it is never ours that it closes
+_BUSY = (429, 503)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """When a call is tried again: the server was busy (429, 503), or no connection could be made.
+
+    Pauses double from `first_s` up to `longest_s`, each shortened at random by up to a half, so that clients that failed
+    together do not return together. A server that asks for more than `limit_s` is not waited for.
+    """
+
+    retries: int = 3
+    first_s: float = 0.1
+    longest_s: float = 5.0
+    limit_s: float = 60.0
+
+    def pause_s(self, call: Call[Any], outcome: httpx.Response | UnreachableError, attempt: int) -> float | None:
+        """Seconds until the next attempt after this one (the first is 0); None when `outcome` is final."""
+        if call.probe or attempt >= self.retries:
+            return None
+        own = min(self.longest_s, self.first_s * 2.0**attempt) * random.uniform(0.5, 1)
+        if isinstance(outcome, UnreachableError):
+            return None if outcome.sent else own
+        if outcome.status_code not in _BUSY:
+            return None
+        asked = status_error(outcome).retry_after_s or 0.0
+        return own + asked if asked <= self.limit_s else None
+
+
+def _options(url: str, api_key: str | None, timeout: float, connections: int) -> dict[str, Any]:
+    """Of httpx's clients. Raises UsageError for an address that is none."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise UsageError(f"The address {url!r} is none ({error}); give one such as http://127.0.0.1:3000.") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise UsageError(f"The address {url!r} is not of HTTP; give one such as http://127.0.0.1:3000.")
+    return {
+        "base_url": parsed,
+        "headers": {} if api_key is None else {"Authorization": f"Bearer {api_key}"},
+        "timeout": httpx.Timeout(timeout),
+        "limits": httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_KEPT_S),
+    }
+
+
+def _blocking(make: Callable[P, Call[Answer]]) -> Callable[Concatenate[Client, P], Answer]:
+    """The method of Client that makes this call."""
+
+    def method(self: Client, /, *args: P.args, **options: P.kwargs) -> Answer:
+        return self._run(make(*args, **options))
+
+    return _described(method, make)
+
+
+def _awaited(make: Callable[P, Call[Answer]]) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, Answer]]:
+    """The method of AsyncClient that makes this call."""
+
+    async def method(self: AsyncClient, /, *args: P.args, **options: P.kwargs) -> Answer:
+        return await self._run(make(*args, **options))
+
+    return _described(method, make)
+
+
+def _described(method: Method, make: Callable[..., Any]) -> Method:
+    """`method` with the name and documentation of the call that it makes."""
+    method.__name__ = make.__name__
+    method.__doc__ = make.__doc__
+    signature = inspect.signature(make)
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    method.__signature__ = signature.replace(parameters=[own, *signature.parameters.values()])  # type: ignore[attr-defined]
+    return method
+
+
+class Client:
+    """A server's models, from blocking code; may be shared by threads. Close it, or use it in a `with` statement.
+
+    `timeout` is how many seconds one attempt may wait for the connection, and then for each part of the answer;
+    `retries` how often a call is tried again (see Patience); `connections` how many are open at most (httpx's pool takes
+    longer for each request the more there are).
+    """
+
+    def __init__(
+        self, url: str, *, api_key: str | None = None, timeout: float = 30.0, retries: int = 3, connections: int = 16
+    ) -> None:
+        self._http = httpx.Client(**_options(url, api_key, timeout, connections))
+        self._url = url
+        self._patience = Patience(retries=retries)
+
+    infer = _blocking(calls.infer)
+    predict = _blocking(calls.predict)
+    metadata = _blocking(calls.metadata)
+    statistics = _blocking(calls.statistics)
+    live = _blocking(calls.live)
+    ready = _blocking(calls.ready)
+    models = _blocking(calls.models)
+    load = _blocking(calls.load)
+    unload = _blocking(calls.unload)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self, call: Call[Answer]) -> Answer:
+        attempt = 0
+        while (pause := self._patience.pause_s(call, outcome := self._send(call), attempt)) is not None:
+            time.sleep(pause)
+            attempt += 1
+        return call.answer(outcome)
+
+    def _send(self, call: Call[Any]) -> httpx.Response | UnreachableError:
+        try:
+            return self._http.request(call.method, call.path, content=call.body, headers=call.headers)
+        except httpx.HTTPError as error:
+            return connection_error(error, self._url)
+
+
+class AsyncClient:
+    """`Client` for coroutines: the same options and methods, to be awaited; `async with`, or `await client.close()`."""
+
+    def __init__(
+        self, url: str, *, api_key: str | None = None, timeout: float = 30.0, retries: int = 3, connections: int = 16
+    ) -> None:
+        self._http = httpx.AsyncClient(**_options(url, api_key, timeout, connections))
+        self._url = url
+        self._patience = Patience(retries=retries)
+
+    infer = _awaited(calls.infer)
+    predict = _awaited(calls.predict)
+    metadata = _awaited(calls.metadata)
+    statistics = _awaited(calls.statistics)
+    live = _awaited(calls.live)
+    ready = _awaited(calls.ready)
+    models = _awaited(calls.models)
+    load = _awaited(calls.load)
+    unload = _awaited(calls.unload)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _run(self, call: Call[Answer]) -> Answer:
+        attempt = 0
+        while (pause := self._patience.pause_s(call, outcome := await self._send(call), attempt)) is not None:
+            await asyncio.sleep(pause)
+            attempt += 1
+        return call.answer(outcome)
+
+    async def _send(self, call: Call[Any]) -> httpx.Response | UnreachableError:
+        try:
+            return await self._http.request(call.method, call.path, content=call.body, headers=call.headers)
+        except httpx.HTTPError as error:
+            return connection_error(error, self._url)
