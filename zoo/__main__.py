@@ -13,6 +13,8 @@ from zoo.commands import run_command
 from zoo.hub import Artifact, Hub
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+bench = typer.Typer(no_args_is_help=True, help="Measure what runs.")
+app.add_typer(bench, name="bench")
 FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True}
 PASS_ON = {**FORWARD, "help_option_names": []}
 
@@ -173,6 +175,14 @@ def serve(
     for model in models:
         Hub().artifact(model)
     pipeline.stage("serving", ["--host", host, "--port", str(port), "--variant", variant, *models])
+
+
+@bench.command("serve", context_settings=PASS_ON)
+def bench_serve(context: typer.Context) -> None:
+    """Measure a service's throughput and latency; `zoo bench serve --help` lists the options."""
+    from zoo import pipeline
+
+    pipeline.stage("serving.load", context.args)
 
 
 def _readable(answer: dict[str, Any]) -> str:

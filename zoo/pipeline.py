@@ -29,7 +29,7 @@ class StageError(ZooError):
 
 def stage(name: str, arguments: Sequence[str | Path]) -> None:
     """Run `python -m <name> …`. Raises StageError, and RuntimeUnavailableError where torch is not installed."""
-    if name != "serving" and importlib.util.find_spec("torch") is None:
+    if not name.startswith("serving") and importlib.util.find_spec("torch") is None:
         raise RuntimeUnavailableError(f"The stage {name!r} needs torch; install the extra [train].")
     status = subprocess.run([sys.executable, "-m", name, *map(str, arguments)], check=False).returncode
     if status:
