@@ -89,7 +89,7 @@ class Opener:
             path = Path(folder, self.path.name)
             path.write_bytes(self._showing(names, first).SerializeToString())
             try:
-                session = open_session(path, self.provider, 0)
+                session = open_session(path, self.provider, 0, {})
                 return [_run(session, names, inputs) for inputs in calls]
             except Exception as error:
                 if _is_failure(error):

@@ -19,7 +19,6 @@ from export.compare import distance
 from export.coverage import remarks
 from export.judge import TwinReport, judge_twin, variants_in
 from export.opsets import OPSETS, OpsetOutcome, try_opset
-from export.placement import nodes_elsewhere
 from export.prove import GraphReport, Reference, prove
 from export.reference import load_reference
 from export.score import Comparison, by_original, by_session, compare_scores, score_rows
@@ -28,6 +27,8 @@ from zoo.hub import GOLDEN, ORIGINAL
 from zoo.manifest import CERTIFICATE, Certificate, Manifest, verify
 from zoo.metrics import load_metric
 from zoo.original import Original
+from zoo.placement import nodes_elsewhere
+from zoo.providers import runtime_name
 from zoo.run import EVALUATION, graph_inputs, load_arrays
 from zoo.session import Session
 from zoo.spec import Arrays
@@ -115,11 +116,17 @@ def _prove_graphs(
             continue
         chosen = next((each for each in found if not each.passed), found[0])
         if chosen.passed:
-            chosen.remarks = remarks(folder / graph.file, graph, chosen.cases)
-            elsewhere = nodes_elsewhere(folder / graph.file, chosen.cases[0].inputs, report.provider)
-            if elsewhere:
-                chosen.remarks.append(f"{len(elsewhere)} nodes did not run on {report.provider}: {', '.join(elsewhere)}")
+            chosen.remarks += remarks(folder / graph.file, graph, chosen.cases)
+            chosen.remarks += _placement(folder / graph.file, report.provider, chosen.cases[0].inputs)
         report.graphs.append(chosen)
+
+
+def _placement(path: Path, provider: str, inputs: Arrays) -> list[str]:
+    """A remark on the nodes that did not run on the provider; the CPU runs all that it is given."""
+    if runtime_name(provider) == runtime_name("cpu"):
+        return []
+    names = nodes_elsewhere(path, inputs, provider)
+    return [f"{len(names)} nodes did not run on {provider}: {', '.join(names)}"] if names else []
 
 
 def _deepen(

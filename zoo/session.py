@@ -12,18 +12,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from zoo.errors import ArtifactError, RuntimeUnavailableError, SpecError, UnknownNameError
+from zoo.cpus import planned_threads
+from zoo.errors import ArtifactError, RuntimeUnavailableError, SpecError
+from zoo.providers import PROVIDERS, load_libraries, runtime_name, with_options
 from zoo.spec import Arrays, Graph
 
-PROVIDERS: dict[str, list[str | tuple[str, dict[str, str]]]] = {
-    "cpu": ["CPUExecutionProvider"],
-    "cuda": [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"],
-    "tensorrt": [
-        "TensorrtExecutionProvider",
-        ("CUDAExecutionProvider", {"use_tf32": "0"}),
-        "CPUExecutionProvider",
-    ],
-}
+__all__ = ["PROVIDERS", "Session", "open_session"]
 
 _TYPES = {
     "tensor(float)": "float32",
@@ -37,16 +31,26 @@ class Session:
     """A graph of an artifact, ready to run.
 
     Raises ArtifactError when ONNX Runtime cannot read the file, SpecError when the file's inputs and outputs are not the
-    declared ports, and RuntimeUnavailableError when the provider did not start.
+    declared ports, UnknownNameError for a provider that does not exist, and RuntimeUnavailableError for one that did not
+    start.
     """
 
-    def __init__(self, path: Path, graph: Graph, *, provider: str = "cpu", threads: int = 0) -> None:
-        """`threads` within one operator; 0 lets ONNX Runtime take one for each core."""
-        if provider not in PROVIDERS:
-            raise UnknownNameError("provider", provider, PROVIDERS)
+    def __init__(
+        self,
+        path: Path,
+        graph: Graph,
+        *,
+        provider: str = "cpu",
+        threads: int = 0,
+        provider_options: Mapping[str, str] | None = None,
+    ) -> None:
+        """`threads` within one operator; 0 is one for each core that this process may use.
+
+        `provider_options` are ONNX Runtime's, beside and before those of `zoo.providers`; `device_id` of a GPU, say.
+        """
         self.graph = graph
         self.provider = provider
-        self._session = open_session(path, provider, threads)
+        self._session = open_session(path, provider, threads, provider_options or {})
         self._output_names = [port.name for port in graph.outputs]
         _match_ports(path, graph, self._session)
 
@@ -63,25 +67,34 @@ class Session:
         }
 
 
-def open_session(path: Path, provider: str, threads: int) -> onnxruntime.InferenceSession:
-    """Open a file with the options that everything is opened with, without a look at its ports."""
+def open_session(
+    path: Path, provider: str, threads: int, provider_options: Mapping[str, str], *, profile: Path | None = None
+) -> onnxruntime.InferenceSession:
+    """Open a file with the options that everything is opened with, without a look at its ports.
+
+    `profile` is the beginning of the path of ONNX Runtime's own profile, which is written when it is given.
+    """
+    name = runtime_name(provider)
     if not path.is_file():
         raise ArtifactError(f"There is no file {path}; export or fetch the model again.")
+    missing = load_libraries(name)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or planned_threads()
     options.log_severity_level = 3
+    if profile:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile)
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=PROVIDERS[provider])
+        session = onnxruntime.InferenceSession(str(path), options, providers=with_options(provider, provider_options))
     except Exception as error:  # the runtime raises a dozen unrelated types
         reason = str(error).strip().splitlines()[0]
         raise ArtifactError(f"ONNX Runtime cannot open {path} ({reason}); export the model again.") from error
-    wanted = PROVIDERS[provider][0]
-    name = wanted if isinstance(wanted, str) else wanted[0]
     if session.get_providers()[0] != name:
         raise RuntimeUnavailableError(
-            f"{name} did not start, the graph fell back to {session.get_providers()[0]}; install the extra [gpu] on a "
-            "machine with an NVIDIA GPU, or choose provider cpu."
+            f"{name} did not start, the graph fell back to {session.get_providers()[0]}"
+            f"{f' (not found: {missing})' if missing else ''}; install the extra [gpu] on a machine with an NVIDIA GPU, or "
+            "choose provider cpu."
         )
     return session
 
