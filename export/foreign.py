@@ -48,7 +48,7 @@ def validate_file(
     session = Session(path, graph, provider=provider)
     report.options = session.options()
     report.graphs.append(prove(graph, session, reference, arrays, np.random.default_rng(seed)))
-    report.graphs[0].remarks = remarks(path, graph, report.graphs[0].cases) if report.passed else []
+    report.graphs[0].remarks += remarks(path, graph, report.graphs[0].cases) if report.passed else []
     report.seconds = time.perf_counter() - started
     return report
 

@@ -7,6 +7,7 @@ A case is one call. Cases of one kind share a floor, which is taken over all the
 - `limits`: every number at the low end, the high end or zero, and rows that are all of one; lengths 1 or all;
 - `tiny`: drawn, each row scaled down by up to a million;
 - `large`: drawn, scaled up beyond the range;
+- `masks`: masks and lengths in all patterns, where a graph has them (`export.patterns`);
 - `chained`: calls in sequence, where a graph has state: each takes the state that the reference gave in the last one.
 """
 
@@ -71,7 +72,7 @@ def draw(graph: Graph, sizes: dict[str, int], rng: np.random.Generator) -> Array
 
 def lattice(graph: Graph) -> Iterator[dict[str, int]]:
     """Sizes of the free axes: the batches by every combination of the other axes' odd sizes and bounds."""
-    choices = [BATCHES if name == graph.batch else _axis_sizes(graph, name) for name in graph.free_axes]
+    choices = [BATCHES if name == graph.batch else axis_sizes(graph, name) for name in graph.free_axes]
     for sizes in itertools.product(*choices):
         yield dict(zip(graph.free_axes, sizes, strict=True))
 
@@ -90,7 +91,7 @@ def chained(graph: Graph, ref64: Callable[[Graph, Arrays], Arrays], rng: np.rand
     """Calls in sequence from a state of zeros; none where no output feeds a state."""
     if not graph.successors:
         return []
-    sizes = {name: BATCHES[-1] if name == graph.batch else _axis_sizes(graph, name)[0] for name in graph.free_axes}
+    sizes = {name: BATCHES[-1] if name == graph.batch else axis_sizes(graph, name)[0] for name in graph.free_axes}
     dtypes = {port.name: port.dtype for port in graph.inputs}
     inputs = draw(graph, sizes, rng)
     state = {name: np.zeros_like(inputs[name]) for name in graph.successors}
@@ -108,11 +109,12 @@ def beyond(graph: Graph, rng: np.random.Generator) -> Iterator[tuple[str, Arrays
     for name in graph.free_axes:
         high = graph.axis(name).high
         if high is not None:
-            sizes = {other: _axis_sizes(graph, other)[0] for other in graph.free_axes}
+            sizes = {other: axis_sizes(graph, other)[0] for other in graph.free_axes}
             yield name, draw(graph, {**sizes, name: high + 1}, rng)
 
 
-def _axis_sizes(graph: Graph, name: str) -> tuple[int, ...]:
+def axis_sizes(graph: Graph, name: str) -> tuple[int, ...]:
+    """Sizes of an axis that cases are made at, ascending: its bounds, and odd sizes between them."""
     axis = graph.axis(name)
     high = axis.high if axis.high is not None else 17
     inside = [size for size in ODD_SIZES if axis.low <= size <= high]
@@ -125,7 +127,7 @@ def _drawn(graph: Graph, rng: np.random.Generator) -> Iterator[Arrays]:
         rows += sizes.get(graph.batch, 1) if graph.batch else 1
         yield draw(graph, sizes, rng)
     while rows < MIN_ROWS:
-        sizes = {name: BATCHES[-1] if name == graph.batch else _axis_sizes(graph, name)[-1] for name in graph.free_axes}
+        sizes = {name: BATCHES[-1] if name == graph.batch else axis_sizes(graph, name)[-1] for name in graph.free_axes}
         rows += BATCHES[-1] if graph.batch else 1
         yield draw(graph, sizes, rng)
 
@@ -134,7 +136,7 @@ def _extreme(graph: Graph, rng: np.random.Generator) -> Iterator[tuple[str, Arra
     """Limits, tiny and large inputs at the smallest and the largest size of the other axes."""
     for batch in EXTREME_BATCHES if graph.batch is not None else (1,) * MIN_ROWS:
         for end in (0, -1):
-            sizes = {name: batch if name == graph.batch else _axis_sizes(graph, name)[end] for name in graph.free_axes}
+            sizes = {name: batch if name == graph.batch else axis_sizes(graph, name)[end] for name in graph.free_axes}
             for kind in ("limits", "tiny", "large"):
                 plain = draw(graph, sizes, rng)
                 yield kind, {port.name: _to_extreme(kind, port, plain[port.name], sizes, rng) for port in graph.inputs}

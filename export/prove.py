@@ -10,6 +10,7 @@ from export.compare import MAX_RELATIVE_FLOOR, OutputRecord, shortfalls
 from export.inputs import NATURAL_KINDS, Case, beyond, chained, make_cases
 from export.invariances import check_invariances
 from export.lift import FileReference
+from export.patterns import MAX_IDS, every_id, num_ids, patterned
 from export.reference import EstimatorReference, TorchReference
 from zoo.errors import ParityError, PortError, UsageError
 from zoo.session import Session
@@ -46,7 +47,12 @@ class GraphReport:
 
 def prove(graph: Graph, session: Session, reference: Reference, samples: Arrays, rng: np.random.Generator) -> GraphReport:
     """Compare one graph with its reference on real and drawn cases, then prove its invariances."""
-    cases = [*make_cases(graph, samples, rng), *chained(graph, reference.ref64, rng)]
+    cases = [
+        *make_cases(graph, samples, rng),
+        *chained(graph, reference.ref64, rng),
+        *every_id(graph, rng),
+        *patterned(graph, reference.ref64, rng),
+    ]
     if not cases:
         raise ParityError(f"Graph {graph.name!r}: no inputs could be made; declare ranges for its ports.")
     records = {(port.name, case.kind): OutputRecord(port.name, case.kind) for case in cases for port in graph.outputs}
@@ -66,7 +72,16 @@ def prove(graph: Graph, session: Session, reference: Reference, samples: Arrays,
     if not broken:
         broken += check_invariances(graph, session, cases, _bounds(records), rng)
     real_rows = sum(case.rows for case in cases if case.kind == "real")
-    return GraphReport(graph.name, list(records.values()), broken, real_rows, cases=cases)
+    return GraphReport(graph.name, list(records.values()), broken, real_rows, _unseen_ids(graph), cases)
+
+
+def _unseen_ids(graph: Graph) -> list[str]:
+    """A remark for every port with too many ids for each to occur."""
+    return [
+        f"input {port.name!r} has {num_ids(port):,} ids, more than {MAX_IDS:,}: only some of them occurred"
+        for port in graph.inputs
+        if num_ids(port) > MAX_IDS
+    ]
 
 
 def _run(session: Session, case: Case, broken: list[str]) -> Arrays | None:

@@ -107,8 +107,13 @@ def load_reference(checkpoint: Path) -> Reference:
 
 
 def _moves(graph: Graph, inputs: Arrays) -> Iterator[Arrays]:
-    """The inputs with every float moved by one ulp up or down, or left, at random; the same moves in every call."""
+    """The inputs with every float moved by one ulp up or down, or left, at random; the same moves in every call.
+
+    None where no input is a float: the same call again would tell nothing.
+    """
     rng = np.random.default_rng(0)
+    if not any(port.is_float for port in graph.inputs):
+        return
     for _ in range(DRAWS):
         moved = dict(inputs)
         for port in graph.inputs:
