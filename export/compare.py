@@ -17,15 +17,29 @@ from zoo.errors import ParityError
 
 FACTOR = 8
 TIE_SHARE = 0.001  # of real rows: more admitted ties than this fail
+MAX_DISAGREEMENTS = 20  # labels that a record lists one by one
 MAX_RELATIVE_FLOOR = 1e-4  # of an output's spread, where the floor comes from a converted graph
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A label that is not the reference's: in which case (its sizes) and row, and how far it is behind there."""
+
+    case: str
+    row: int
+    found: float
+    expected: float
+    margin: float
+    tie: bool
 
 
 @dataclass
 class OutputRecord:
     """What was found of one output on one kind of input; floor, error and bound in the output's unit.
 
-    `errors` has the label and the error of every case, `worst` the label of the largest. `channels` holds the floors of an
-    output that mixes scales.
+    `errors` has the label (the sizes) and the error of every case, `worst` the label of the largest and `worst_row` its
+    row. `disagreements` are the first labels that differ, ties included. `channels` holds the floors of an output that
+    mixes scales.
     """
 
     output: str
@@ -39,6 +53,8 @@ class OutputRecord:
     largest: float = 0.0
     ties: int = 0
     worst: str = ""
+    worst_row: int | None = None
+    disagreements: list[Disagreement] = field(default_factory=list)
     errors: list[tuple[str, float]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     channels: Channels = field(default_factory=Channels)
@@ -74,14 +90,17 @@ class OutputRecord:
         if found.shape != ref64.shape:
             self._fail(label, f"shape {list(found.shape)} instead of {list(ref64.shape)}")
             return
+        rows = np.arange(len(ref64) if ref64.ndim else 1)
         if unsteady.any():
             tied = unsteady & (row_errors(found, ref64) > self.bound)
             self.ties += int(tied.sum())
-            found, ref64 = found[~tied], ref64[~tied]
-        error = distance(found, ref64)
+            found, ref64, rows = found[~tied], ref64[~tied], rows[~tied]
+        apart = _apart(found, ref64)
+        error = float(apart.max(initial=0.0))
         self.errors.append((label, error))
         if not error <= self.error:
             self.error, self.worst = error, label
+            self.worst_row = int(rows[apart.reshape(len(rows), -1).max(axis=1).argmax()])
         if not error <= self.bound:
             self._fail(label, f"off by {error:.3g}, bound {self.bound:.3g}")
         elif self.channels.mixed and len(ref64):
@@ -94,19 +113,23 @@ class OutputRecord:
     def add_labels(self, label: str, found: np.ndarray, expected: np.ndarray, margin: np.ndarray, bound: float) -> None:
         """Compare discrete outputs: equal, or a tie of the reference.
 
-        `margin` is how far the found label is behind in the reference, a row; within `bound` it is a tie.
+        `margin` is how far the found label is behind in the reference, of their shape; within `bound` it is a tie.
         """
         self.cases += 1
         self.rows += len(expected)
         if found.shape != expected.shape:
             self._fail(label, f"shape {list(found.shape)} instead of {list(expected.shape)}")
             return
-        different = found != expected
-        admitted = different & (margin <= bound)
-        self.ties += int(admitted.sum())
-        if (different & ~admitted).any():
-            row = int(np.flatnonzero(different & ~admitted)[0])
-            self._fail(label, f"row {row} is {found[row]} instead of {expected[row]}, margin {margin[row]:.3g}")
+        places = [
+            Disagreement(label, int(place[0]), float(found[place]), float(expected[place]), float(margin[place]),
+                         bool(margin[place] <= bound))
+            for place in map(tuple, np.argwhere(found != expected))
+        ]  # fmt: skip
+        self.ties += sum(place.tie for place in places)
+        self.disagreements += places[: MAX_DISAGREEMENTS - len(self.disagreements)]
+        wrong = next((place for place in places if not place.tie), None)
+        if wrong is not None:
+            self._fail(label, f"row {wrong.row} is {wrong.found:g} instead of {wrong.expected:g}, margin {wrong.margin:.3g}")
 
     def close(self) -> None:
         """Check what needs all cases: that there were some, and that ties stayed rare."""
@@ -121,14 +144,15 @@ class OutputRecord:
 
 def distance(found: np.ndarray, reference: np.ndarray) -> float:
     """Largest absolute difference; infinite where one has NaN or an infinity that the other has not."""
-    if not found.size:
-        return 0.0
+    return float(_apart(found, reference).max(initial=0.0))
+
+
+def _apart(found: np.ndarray, reference: np.ndarray) -> np.ndarray:
     found, reference = found.astype(np.float64), reference.astype(np.float64)
     special = ~(np.isfinite(found) & np.isfinite(reference))
     same = (found == reference) | (np.isnan(found) & np.isnan(reference))
-    if (special & ~same).any():
-        return float("inf")
-    return float(np.abs(found[~special] - reference[~special]).max(initial=0.0))
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.where(special, np.where(same, 0.0, np.inf), np.abs(found - reference))
 
 
 def row_errors(found: np.ndarray, reference: np.ndarray) -> np.ndarray:

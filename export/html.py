@@ -15,7 +15,7 @@ from export.compare import OutputRecord
 from export.inputs import Case
 from export.plots import nearest_first, pictures, ratio_histogram, strip_plot
 from export.prove import GraphReport
-from export.report import failures
+from export.report import disagreements, failures, worst_place
 from export.validate import Report
 
 OPEN_FAILURES = 20  # sentences that are shown before a fold
@@ -125,11 +125,13 @@ def _failures(report: Report) -> str:
 def _graph(graph: GraphReport) -> str:
     kind, verdict = ("good", "proven") if graph.passed else ("bad", "FAILED")
     rows = f'<p class="note">{graph.real_rows:,} real rows</p>'
-    columns = ("output", "inputs", *FIGURES, "verdict")
+    columns = ("output", "inputs", *FIGURES, "largest error in", "verdict")
     table = _table(columns, [_record(record) for record in sorted(graph.records, key=lambda record: record.passed)])
     plots = strip_plot(graph.records) + ratio_histogram(graph.records)
     remarks = f"<h3>Remarks on the inputs</h3>{_list(graph.remarks)}" if graph.remarks else ""
-    body = rows + table + (f'<div class="plots">{plots}</div>' if plots else "") + remarks + _worst_inputs(graph)
+    differing = [sentence for record in graph.records for sentence in disagreements(record)]
+    labels = f"<h3>Labels that differ</h3>{_list(differing)}" if differing else ""
+    body = rows + table + (f'<div class="plots">{plots}</div>' if plots else "") + remarks + labels + _worst_inputs(graph)
     return _section(f"Graph {graph.graph}: ", body, f'<span class="{kind}">{verdict}</span>')
 
 
@@ -140,7 +142,8 @@ def _record(record: OutputRecord) -> list[Cell]:
         measured = ("–", "–", "–")
     figures = (f"{record.cases:,}", f"{record.rows:,}", *measured, f"{record.ties:,}")
     verdict = ("ok", "good short") if record.passed else ("FAILED", "bad short")
-    return [(record.output, ""), (record.kind, "short"), *((figure, "figure") for figure in figures), verdict]
+    cells = [*((figure, "figure") for figure in figures), (worst_place(record), "sentence")]
+    return [(record.output, ""), (record.kind, "short"), *cells, verdict]
 
 
 def _worst_inputs(graph: GraphReport) -> str:
@@ -152,8 +155,8 @@ def _worst_inputs(graph: GraphReport) -> str:
         if case is None or id(case) in seen or len(drawn) == PICTURED_CASES:
             continue
         seen.add(id(case))
-        if shown := [_pictured(name, array) for name, array in case.inputs.items() if pictures(array, 1)]:
-            what = f"{record.output} on {record.kind} inputs, {record.worst}"
+        if shown := [_pictured(name, array, record.worst_row) for name, array in case.inputs.items() if pictures(array, 1)]:
+            what = f"{record.output} on {record.kind} inputs, {worst_place(record)}"
             drawn.append(f"<h4>{_text(what)}: off by {record.error:.2e}, bound {record.bound:.2e}</h4>{_lines(shown)}")
     return f"<h3>Inputs of the largest errors</h3>{_lines(drawn)}" if drawn else ""
 
@@ -167,10 +170,13 @@ def _worst_case(record: OutputRecord, cases: Sequence[Case]) -> Case | None:
     return next((case for case in same if case.label == record.worst), None)
 
 
-def _pictured(name: str, array: np.ndarray) -> str:
-    urls = pictures(array, PICTURES)
-    images = "".join(f'<img alt="row {number} of {_text(name)}" src="{url}">' for number, url in enumerate(urls))
-    note = f"input {name}, first {len(urls)} of {len(array)} rows, {array.min():.3g} to {array.max():.3g}"
+def _pictured(name: str, array: np.ndarray, worst: int | None) -> str:
+    """The row of the largest error first, then the others in order."""
+    order = sorted(range(len(array)), key=lambda row: row != worst)[:PICTURES]
+    urls = pictures(array[order], PICTURES)
+    drawn = zip(order, urls, strict=True)
+    images = "".join(f'<img alt="row {row} of {_text(name)}" src="{url}">' for row, url in drawn)
+    note = f"input {name}, {len(urls)} of {len(array)} rows, row {order[0]} first, {array.min():.3g} to {array.max():.3g}"
     return f'<div class="pictures">{images}</div><p class="note">{_text(note)}</p>'
 
 

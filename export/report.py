@@ -18,7 +18,7 @@ _FIGURES = ("cases", "rows", "floor", "error", "bound", "ties")
 def print_report(report: Report, command: str) -> None:
     """A table of every output, the sentences of what was found, and a last line that says PASSED or FAILED."""
     console = Console()
-    console.width = max(console.width, 110)
+    console.width = max(console.width, 130)
     console.print(_table(report))
     for sentence in (*findings(report), *failures(report)):
         print(f"  {sentence}")
@@ -27,12 +27,13 @@ def print_report(report: Report, command: str) -> None:
 
 def _table(report: Report) -> Table:
     table = Table(title=f"{report.subject}, real inputs: {report.samples}")
-    for column in ("graph", "output", "inputs", *_FIGURES, ""):
+    for column in ("graph", "output", "inputs", *_FIGURES, "largest error in", ""):
         table.add_column(column, justify="right" if column in _FIGURES else "left")
     for graph in report.graphs:
         for record in graph.records:
             figures = (f"{value:.2e}" for value in (record.floor, record.error, record.bound))
-            cells = (str(record.cases), str(record.rows), *figures, str(record.ties), "ok" if record.passed else "FAILED")
+            verdict = "ok" if record.passed else "FAILED"
+            cells = (str(record.cases), str(record.rows), *figures, str(record.ties), worst_place(record), verdict)
             table.add_row(graph.graph, record.output, record.kind, *cells)
     return table
 
@@ -50,7 +51,29 @@ def findings(report: Report) -> list[str]:
         sentences.append(f"twin {twin.variant} {'accepted' if twin.accepted else 'REFUSED'}: {twin.why}")
     for outcome in report.opsets:
         sentences.append(f"opset {outcome.opset}, graph {outcome.graph}: {outcome.what}")
-    return [*sentences, *(f"graph {graph.graph}, {remark}" for graph in report.graphs for remark in graph.remarks)]
+    for graph in report.graphs:
+        differing = [sentence for record in graph.records for sentence in disagreements(record)]
+        sentences += [f"graph {graph.graph}, {remark}" for remark in (*graph.remarks, *differing)]
+    return sentences
+
+
+def worst_place(record: OutputRecord) -> str:
+    """Sizes and row of the largest error; of labels, of the first that differs; a dash where nothing did."""
+    if record.worst_row is not None:
+        return f"{record.worst}, row {record.worst_row}"
+    if record.disagreements:
+        first = record.disagreements[0]
+        return f"{first.case}, row {first.row}"
+    return "–"
+
+
+def disagreements(record: OutputRecord) -> list[str]:
+    """A sentence for each label that differs, as far as the record lists them."""
+    return [
+        f"{record.output} on {record.kind} inputs, {each.case}, row {each.row}: {each.found:g} instead of "
+        f"{each.expected:g}, margin {each.margin:.3g}{', a tie' if each.tie else ''}"
+        for each in record.disagreements
+    ]
 
 
 def failures(report: Report) -> list[str]:
@@ -88,6 +111,7 @@ def report_json(report: Report) -> dict[str, Any]:
 
 def _record(record: OutputRecord) -> dict[str, Any]:
     fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record) if field.name != "channels"}
+    fields["disagreements"] = [dataclasses.asdict(each) for each in record.disagreements]
     return {**fields, "bound": record.bound, "mixes_scales": record.channels.mixed}
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from export.compare import FACTOR, OutputRecord, distance, margins, shortfalls, ulp32
+from export.compare import FACTOR, Disagreement, OutputRecord, distance, margins, shortfalls, ulp32
 from zoo.errors import ParityError
 
 NAN, INF = float("nan"), float("inf")
@@ -141,6 +141,37 @@ def test_a_different_label_passes_only_within_the_margin():
     assert made.failures == ["real, batch: row 2 is 3 instead of 9, margin 0.3"]
     admitted = labels([1, 2, 3], [1, 2, 9], [5.0, 5.0, 0.1], kind="drawn")
     assert (admitted.passed, admitted.ties) == (True, 1)
+
+
+def test_labels_that_differ_are_kept_with_case_row_and_margin():
+    made = labels([1, 2, 3, 4], [1, 7, 3, 9], [5.0, 0.05, 5.0, 0.3])
+    assert made.disagreements == [
+        Disagreement("batch", 1, 2.0, 7.0, 0.05, True),
+        Disagreement("batch", 3, 4.0, 9.0, 0.3, False),
+    ]
+    many = labels(np.zeros(50, int), np.ones(50, int), np.zeros(50))
+    assert (many.ties, len(many.disagreements)) == (50, 20)
+
+
+def test_labels_of_every_step_are_compared():
+    made = labels([[1, 2], [3, 4]], [[1, 2], [3, 5]], [[9.0, 9.0], [9.0, 9.0]])
+    assert made.failures == ["real, batch: row 1 is 4 instead of 5, margin 9"]
+
+
+def test_the_row_of_the_largest_error_is_kept():
+    made = record([(np.zeros(3), np.full(3, 1.0))])
+    assert compare(made, [10.0, 10.0, 10.0], [10.0, 10.0, 10.0], "first").worst_row is None
+    assert compare(made, [10.0, 13.0, 11.0], [10.0, 10.0, 10.0], "second").worst_row == 1
+    assert compare(made, [10.0, 10.0, 12.0], [10.0, 10.0, 10.0], "third").worst_row == 1
+    assert compare(made, [10.0, 10.0, NAN], [10.0, 10.0, 10.0], "fourth").worst_row == 2
+
+
+def test_the_worst_row_is_counted_with_the_ties_left_out():
+    ref64 = np.array([[0.0], [1.0], [0.5]])
+    made = OutputRecord("p", "drawn")
+    made.add_floor(ref64.astype(np.float32), ref64, steady([0, 0, 0]))
+    made.add_case("batch 3", np.array([[0.9], [1.0], [0.5 + 1e-7]]), ref64, np.array([True, False, False]))
+    assert (made.ties, made.worst_row) == (1, 2)
 
 
 @pytest.mark.parametrize(("rows", "ties", "passed"), [(1000, 1, True), (999, 1, False), (2000, 2, True), (2000, 3, False)])

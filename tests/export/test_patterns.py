@@ -146,7 +146,7 @@ def test_a_guard_that_only_an_empty_mask_shows(tmp_path: Path) -> None:
 
 
 class Steps(nn.Module):
-    """An answer a step; behind the mask it is the mean of all steps, which padding changes, and with `leaks` before it too."""
+    """An answer a step; behind the mask it is the mean of all steps, with `leaks` before it too."""
 
     def __init__(self, leaks: bool) -> None:
         super().__init__()

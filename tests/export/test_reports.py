@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from export.annotations import annotations
-from export.compare import OutputRecord
+from export.compare import Disagreement, OutputRecord
 from export.html import render_html
 from export.inputs import Case
 from export.judge import TwinReport
@@ -19,6 +20,7 @@ from export.junit import render_junit
 from export.opsets import OpsetOutcome
 from export.plots import pictures, ratio_histogram, strip_plot
 from export.prove import GraphReport
+from export.report import print_report, report_json
 from export.score import Comparison
 from export.validate import Report
 
@@ -30,6 +32,7 @@ def record(output="y", kind="drawn", errors=(("batch 1", 0.5), ("batch 3", 2.0))
     """With a floor of 1 the bound is 8."""
     worst, error = max(errors, key=lambda each: each[1]) if errors else ("", 0.0)
     made = OutputRecord(output, kind, cases=2, rows=4, floor=floor, error=error, worst=worst, errors=list(errors))
+    made.worst_row = 1 if error else None
     made.failures = list(failures)
     return made
 
@@ -119,7 +122,7 @@ def test_html_of_a_passing_report_has_every_fact():
     assert "What did not hold" not in told
     for fact in ("✓ PASSED", "rings v1", "none given", "cpu", "quick", "1.5 s", "validate a --seed 7", "ORT_ENABLE_ALL"):
         assert fact in told
-    assert "y drawn 2 4 1.00e+00 2.00e+00 8.00e+00 0 ok" in told
+    assert "y drawn 2 4 1.00e+00 2.00e+00 8.00e+00 0 batch 3, row 1 ok" in told
     assert "accuracy 10,000 0.9876 0.9871 -0.0005 -0.0012 to 0.0001" in told
     assert "int8 REFUSED 0.9871 -0.0012 to 0.0001 loses at most 0.03 optimized accepted – – same" in told
     assert "encode proven off by 3" in told
@@ -134,7 +137,41 @@ def test_html_of_nothing_compared_fails_and_says_so():
 
 def test_labels_have_no_figures_in_the_table():
     told = words(Page(render_html(report(graph("act", record("action", errors=(), floor=0.0))), "validate a")))
-    assert "action drawn 2 4 equal – – 0 ok" in told
+    assert "action drawn 2 4 equal – – 0 – ok" in told
+
+
+def test_labels_that_differ_are_listed_with_their_case(capsys):
+    act = record("action", errors=(), floor=0.0)
+    act.disagreements = [Disagreement("batch 7", 3, 4.0, 5.0, 0.25, True)]
+    found = report(graph("act", act))
+    told = words(Page(render_html(found, "validate a")))
+    assert "action drawn 2 4 equal – – 0 batch 7, row 3 ok" in told
+    assert "action on drawn inputs, batch 7, row 3: 4 instead of 5, margin 0.25, a tie" in told
+    (kept,) = report_json(found)["graphs"]["act"]
+    assert kept["disagreements"] == [
+        {"case": "batch 7", "row": 3, "found": 4.0, "expected": 5.0, "margin": 0.25, "tie": True}
+    ]
+    print_report(found, "validate a")
+    printed = capsys.readouterr().out
+    assert "batch 7, row 3" in printed
+    assert "4 instead of 5" in printed
+
+
+def test_the_row_of_the_largest_error_is_told_everywhere(capsys):
+    found = report(graph("predict", record()))
+    print_report(found, "validate a")
+    assert "batch 3, row 1" in capsys.readouterr().out
+    assert report_json(found)["graphs"]["predict"][0]["worst_row"] == 1
+    json.dumps(report_json(found))
+
+
+def test_the_picture_of_the_worst_row_comes_first():
+    rows = np.stack([np.full(64, value, np.float32) for value in (0.0, 1.0, 0.0)])
+    found = report(graph("predict", record(), cases=[Case("drawn", {"x": rows}, {"batch": 3})]))
+    page = Page(render_html(found, "a"))
+    shown = [each for each in page.references if each.startswith("data:image")]
+    assert [np.asarray(picture(url)).mean() for url in shown] == [255.0, 0.0, 0.0]
+    assert "row 1 first" in words(page)
 
 
 def test_many_failures_are_folded():
