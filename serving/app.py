@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -12,25 +14,44 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.catalogue import Catalogue
-from serving.documents import config_document, index_document, model_document, server_document, statistics_document
-from serving.errors import explain
+from serving.documents import (
+    config_document,
+    model_document,
+    repository_document,
+    server_document,
+    statistics_document,
+)
+from serving.errors import ProtocolError, explain
+from serving.fleet import Fleet
+from serving.metrics import METRICS_TYPE, render_metrics
+from serving.playground import examples_document, models_document, playground_routes
 from serving.reply import render_error
 
 Handler = Callable[[Request], Awaitable[Any]]
 
 
-def make_app(catalogue: Catalogue) -> Starlette:
-    """The application over what `catalogue` has at the time of each request."""
-    routes = _Routes(catalogue)
+def make_app(fleet: Fleet) -> Starlette:
+    """The application over what the fleet serves at the time of each request; it starts and stops this worker."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await fleet.start()
+        try:
+            yield
+        finally:
+            await fleet.stop()
+
+    routes = _Routes(fleet)
     model = "/v2/models/{model}"
     version = f"{model}/versions/{{version}}"
     get: dict[str, Handler] = {
-        "/": routes.index,
+        "/v1/models": routes.models,
+        "/v1/models/{model}/examples": routes.examples,
         "/v2": routes.server,
         "/v2/health/live": routes.live,
         "/v2/health/ready": routes.ready,
         "/v2/models/stats": routes.all_statistics,
+        "/metrics": routes.metrics,
     }
     for base in (model, version):
         get |= {
@@ -44,21 +65,30 @@ def make_app(catalogue: Catalogue) -> Starlette:
         f"{model}/infer": routes.metadata,
         f"{version}/infer": routes.metadata,
         "/v1/models/{model}/predict": routes.unknown_task,
+        "/v2/repository/index": routes.repository,
+        "/v2/repository/models/{model}/load": routes.load,
+        "/v2/repository/models/{model}/unload": routes.unload,
     }
     return Starlette(
         routes=[
+            *playground_routes(),
             *(Route(path, _answer(handler), methods=["GET"]) for path, handler in get.items()),
             *(Route(path, _answer(handler), methods=["POST"]) for path, handler in post.items()),
-        ]
+        ],
+        lifespan=lifespan,
     )
 
 
 class _Routes:
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.catalogue = fleet.worker.catalogue
 
-    async def index(self, request: Request) -> dict[str, Any]:
-        return index_document(list(self.catalogue.models), list(self.catalogue.endpoints))
+    async def models(self, request: Request) -> dict[str, Any]:
+        return models_document(self.catalogue)
+
+    async def examples(self, request: Request) -> dict[str, Any]:
+        return await asyncio.to_thread(examples_document, self.catalogue.model(**request.path_params))
 
     async def server(self, request: Request) -> dict[str, Any]:
         return server_document()
@@ -77,10 +107,26 @@ class _Routes:
         return config_document(self.catalogue.endpoint(**request.path_params))
 
     async def statistics(self, request: Request) -> dict[str, Any]:
-        return statistics_document([self.catalogue.endpoint(**request.path_params)])
+        return statistics_document([self.catalogue.endpoint(**request.path_params)], await self.fleet.records())
 
     async def all_statistics(self, request: Request) -> dict[str, Any]:
-        return statistics_document(self.catalogue.first_endpoints())
+        return statistics_document(self.catalogue.first_endpoints(), await self.fleet.records())
+
+    async def metrics(self, request: Request) -> Response:
+        served = [(model.name, model.version) for model in self.catalogue.models.values()] if self.catalogue.ready else []
+        text = render_metrics(await self.fleet.records(), served, len(self.fleet.names()))
+        return Response(text, media_type=METRICS_TYPE)
+
+    async def repository(self, request: Request) -> list[dict[str, Any]]:
+        return repository_document(self.catalogue, only_ready=bool((await _parameters(request)).get("ready")))
+
+    async def load(self, request: Request) -> dict[str, Any]:
+        await self.fleet.load(request.path_params["model"], str((await _parameters(request)).get("version", "")))
+        return {}
+
+    async def unload(self, request: Request) -> dict[str, Any]:
+        await self.fleet.unload(request.path_params["model"])
+        return {}
 
     async def model_ready(self, request: Request) -> dict[str, Any]:
         name = request.path_params["model"]
@@ -100,7 +146,10 @@ def _answer(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
     async def answer(request: Request) -> Response:
         try:
-            return Response(orjson.dumps(await handler(request)), media_type="application/json")
+            answer = await handler(request)
+            if isinstance(answer, Response):
+                return answer
+            return Response(orjson.dumps(answer), media_type="application/json")
         except HTTPException:
             raise
         except Exception as error:  # every error becomes an answer
@@ -109,3 +158,15 @@ def _answer(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             return Response(body, status, {name.decode(): value.decode() for name, value in headers})
 
     return answer
+
+
+async def _parameters(request: Request) -> dict[str, Any]:
+    """What the body of a repository request asks for: an object, or nothing. Raises ProtocolError."""
+    body = await request.body()
+    try:
+        document = orjson.loads(body or b"{}")
+    except ValueError as error:
+        raise ProtocolError(f"The body is not JSON ({error}); send an object, or nothing.") from error
+    if not isinstance(document, dict) or not isinstance(document.get("parameters", {}), dict):
+        raise ProtocolError("The body is no object with 'parameters' as an object; send such a one, or nothing.")
+    return {**document, **document.get("parameters", {})}

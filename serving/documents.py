@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from serving.catalogue import Endpoint
+from serving.catalogue import Catalogue
+from serving.counters import Record
 from serving.protocol import DATATYPES
+from serving.served import Endpoint
+from serving.stats import statistics_entry
 from zoo import __version__
+from zoo.hub import Hub
 from zoo.spec import Port
 
 PLATFORM = "onnxruntime_onnx"
-
-
-def index_document(models: list[str], endpoints: list[str]) -> dict[str, Any]:
-    """What a person sees who opens the service's address."""
-    return {
-        "service": f"zoo {__version__}",
-        "task": {f"POST /v1/models/{name}/predict": "an image, CSV or JSON" for name in models},
-        "open_inference_protocol": {f"POST /v2/models/{name}/infer": f"GET /v2/models/{name}" for name in endpoints},
-        "health": ["/v2/health/live", "/v2/health/ready"],
-    }
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "parameters", "statistics"]
 
 
 def server_document() -> dict[str, Any]:
-    return {"name": "zoo", "version": __version__, "extensions": ["binary_tensor_data", "model_configuration", "statistics"]}
+    return {"name": "zoo", "version": __version__, "extensions": EXTENSIONS}
 
 
 def model_document(endpoint: Endpoint) -> dict[str, Any]:
@@ -53,8 +48,29 @@ def config_document(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def statistics_document(endpoints: list[Endpoint]) -> dict[str, Any]:
-    return {"model_stats": [endpoint.batcher.statistics.document(endpoint.name, endpoint.version) for endpoint in endpoints]}
+def statistics_document(endpoints: list[Endpoint], records: list[Record]) -> dict[str, Any]:
+    """Triton's `model_stats` of these endpoints, out of the records of all workers."""
+    snapshots = {(record["name"], record["version"]): record["statistics"] for record in records if record["statistics"]}
+    return {
+        "model_stats": [
+            statistics_entry(endpoint.name, endpoint.version, snapshots[endpoint.counted_as, endpoint.version])
+            for endpoint in endpoints
+        ]
+    }
+
+
+def repository_document(catalogue: Catalogue, *, only_ready: bool = False) -> list[dict[str, Any]]:
+    """Triton's repository index: what is served, and what the hub has besides."""
+    served = [
+        {"name": model.name, "version": model.version, "state": "READY" if catalogue.ready else "UNAVAILABLE", "reason": ""}
+        for model in catalogue.models.values()
+    ]
+    rest = [
+        {"name": name, "version": str(entry["version"]), "state": "UNAVAILABLE", "reason": "not loaded"}
+        for name, entry in Hub().index.items()
+        if name not in catalogue.models
+    ]
+    return served if only_ready else served + rest
 
 
 def _shape(port: Port) -> list[int]:

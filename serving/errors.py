@@ -43,10 +43,22 @@ class GoneError(ServingError):
     http_status = 499
 
 
+class DeadlineError(ServingError):
+    """The time that the client allows was over before its rows were computed, so they were not."""
+
+    http_status = 504
+
+
 class NotReadyError(ServingError):
     """Nothing is served yet, or any more, or the models could not be loaded."""
 
     http_status = 503
+
+
+class UnservableError(ServingError):
+    """A model that is not taken into service: damaged, not proven here, or refused by one of the workers."""
+
+    http_status = 422
 
 
 class ExecutionError(ServingError):

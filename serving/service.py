@@ -7,7 +7,6 @@ What an operator can set is in `serving.settings`.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import Any, cast
@@ -18,17 +17,21 @@ from starlette.responses import JSONResponse
 
 from serving.app import make_app
 from serving.body import App
-from serving.catalogue import Catalogue, find_artifacts
+from serving.catalogue import Catalogue
 from serving.errors import explain
+from serving.fleet import Fleet
 from serving.hotpath import HotPath
 from serving.settings import Settings
+from serving.state import set_up_state
+from serving.worker import Worker
 from serving.workers import claim_gpu, plan
 from zoo.errors import ZooError
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 
-log = logging.getLogger("bentoml.serve")
 catalogue = Catalogue()
+worker = Worker(catalogue)
+fleet = Fleet(worker)
 
 
 class Fronted(bentoml.Service[Any]):
@@ -39,7 +42,8 @@ class Fronted(bentoml.Service[Any]):
     """
 
     def to_asgi(self, is_main: bool = True) -> App:
-        return HotPath(super().to_asgi(is_main=is_main), catalogue)
+        worker.app = HotPath(super().to_asgi(is_main=is_main), catalogue)
+        return worker.app
 
 
 @bentoml.service(
@@ -58,17 +62,14 @@ class Zoo:
 
     def __init__(self) -> None:
         claim_gpu(bentoml.server_context.worker_index)
-        catalogue.load(Settings.from_environment())
-        if not catalogue.ready:
-            log.error("Not ready: %s", catalogue.not_ready)
+        worker.index = (bentoml.server_context.worker_index or 1) - 1
 
     @bentoml.on_deployment
     @staticmethod
     def refuse_what_is_not_proven() -> None:
         """In the supervisor, before any worker starts: a model whose bytes differ from its certificate ends it."""
         try:
-            for artifact in find_artifacts(Settings.from_environment()):
-                artifact.verify()
+            set_up_state(Settings.from_environment(), supervisor=True)
         except ZooError as error:
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(error.status) from None
@@ -83,12 +84,8 @@ class Zoo:
             # Raised, it would be logged with its traceback at every mistake of a client.
             return cast(Any, JSONResponse({"error": sentence}, status))
 
-    @bentoml.on_shutdown
-    async def drain(self) -> None:
-        await catalogue.close()
-
     def __is_ready__(self) -> bool:
         return catalogue.ready
 
 
-cast(Any, Zoo).mount_asgi_app(make_app(catalogue), path="/", name="zoo")
+cast(Any, Zoo).mount_asgi_app(make_app(fleet), path="/", name="zoo")

@@ -21,9 +21,11 @@ import onnx
 import onnx.helper as oh
 import onnx.numpy_helper as nh
 import pytest
+from onnx.reference import ReferenceEvaluator
 
 from zoo.hub import Hub
 from zoo.manifest import Certificate, Manifest, file_hashes
+from zoo.run import save_arrays
 from zoo.spec import Axis, Graph, Port
 
 ROOT = Path(__file__).parents[2]
@@ -118,7 +120,7 @@ MODELS: dict[str, tuple[str, dict[str, Any], Callable[[], list[Any]]]] = {
 }
 
 
-def publish(root: Path, name: str) -> None:
+def publish(root: Path, name: str, version: int = 1) -> None:
     """Write an artifact as `zoo publish` would, with a certificate of its bytes."""
     task, codec, build = MODELS[name]
     folder = root / name
@@ -131,7 +133,7 @@ def publish(root: Path, name: str) -> None:
     graphs = tuple(graph for graph, _, _ in parts)
     Manifest(
         model=name,
-        version=1,
+        version=version,
         family="none",
         task=task,
         kind="torch",
@@ -142,8 +144,27 @@ def publish(root: Path, name: str) -> None:
         **more,
     ).write(folder)
     (folder / "card.md").write_text(f"# {name}\n")
-    empty: dict[str, Any] = {"graphs": {}, "inputs": {}, "versions": {}, "options": {}}
-    Certificate(model=name, version=1, passed=True, files=file_hashes(folder), factor=8, seed=0, **empty).write(folder)
+    golden = {key: array for graph, _, _ in parts for key, array in golden_samples(folder / graph.file, graph).items()}
+    save_arrays(folder / "golden.npz", golden)
+    bounds = {graph.name: {"bounds": {port.name: 1e-5 for port in graph.outputs}} for graph in graphs}
+    rest: dict[str, Any] = {"inputs": {}, "versions": {}, "options": {"provider": "CPUExecutionProvider"}}
+    files = file_hashes(folder)
+    Certificate(model=name, version=version, passed=True, files=files, graphs=bounds, factor=8, seed=0, **rest).write(folder)
+
+
+def golden_samples(path: Path, graph: Graph) -> dict[str, np.ndarray]:
+    """Inputs and what onnx's own evaluator makes of them."""
+    sizes = dict.fromkeys(graph.free_axes, 3)
+    inputs = {port.name: golden_input(port, [sizes.get(size, size) for size in port.shape]) for port in graph.inputs}
+    outputs = ReferenceEvaluator(str(path)).run(None, inputs)
+    named = dict(zip([port.name for port in graph.outputs], outputs, strict=True))
+    return {f"{graph.name}/{name}": array for name, array in (inputs | named).items()}
+
+
+def golden_input(port: Port, shape: list[Any]) -> np.ndarray:
+    if port.role == "length":
+        return np.arange(1, shape[0] + 1, dtype=port.dtype)
+    return (np.arange(np.prod(shape)) % 3).reshape(shape).astype(port.dtype)
 
 
 def make_hub(root: Path, *names: str) -> Path:
@@ -163,7 +184,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny() -> SimpleNamespace:
     """How the models are made, and their weights."""
     return SimpleNamespace(
-        make_hub=make_hub, weight=WEIGHT, bias=BIAS, table=TABLE, free_port=free_port, names=tuple(MODELS)
+        make_hub=make_hub, publish=publish, weight=WEIGHT, bias=BIAS, table=TABLE, free_port=free_port, names=tuple(MODELS)
     )
 
 

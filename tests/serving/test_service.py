@@ -327,9 +327,10 @@ def test_a_large_body_is_refused_on_every_route(server: Any) -> None:
 
 
 def test_the_index_names_the_models(server: Any, tiny: SimpleNamespace) -> None:
-    index = server.json("/")
-    assert list(index["task"]) == [f"POST /v1/models/{name}/predict" for name in tiny.names]
-    assert "POST /v2/models/tiny-code.decode/infer" in index["open_inference_protocol"]
+    models = {model["name"]: model for model in server.json("/v1/models")["models"]}
+    assert list(models) == list(tiny.names)
+    assert models["tiny-picture"]["predict"] == "/v1/models/tiny-picture/predict"
+    assert [graph["infer"] for graph in models["tiny-code"]["graphs"]][1] == "/v2/models/tiny-code.decode/infer"
 
 
 def test_statistics_count_rows_and_executions(server: Any) -> None:
@@ -347,4 +348,4 @@ def test_statistics_count_rows_and_executions(server: Any) -> None:
     assert after["inference_stats"]["success"]["count"] - before["inference_stats"]["success"]["count"] == 1
     assert abs(after["last_inference"] / 1000 - time.time()) < 60
     names = [one["name"] for one in server.json("/v2/models/stats")["model_stats"]]
-    assert names == ["tiny-picture", "tiny-series", "tiny-code.encode", "tiny-code.decode", "tiny-table"]
+    assert names == ["tiny-code.encode", "tiny-code.decode", "tiny-picture", "tiny-series", "tiny-table"]
