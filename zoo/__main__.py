@@ -162,19 +162,20 @@ def build(
     raise typer.Exit(1 if failed else 0)
 
 
-@app.command()
-def serve(
-    models: Annotated[list[str], typer.Argument(help="Names of the models.")],
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,
-    variant: Annotated[str, typer.Option(help="fp16 or int8, where the models have it.")] = "",
-) -> None:
-    """Serve models over HTTP until interrupted."""
+@app.command(context_settings=PASS_ON)
+def serve(context: typer.Context) -> None:
+    """Serve models over HTTP until interrupted; `zoo serve --help` lists the options."""
     from zoo import pipeline
 
-    for model in models:
-        Hub().artifact(model)
-    pipeline.stage("serving", ["--host", host, "--port", str(port), "--variant", variant, *models])
+    pipeline.become("serving", context.args)
+
+
+@app.command(context_settings=PASS_ON)
+def bento(context: typer.Context) -> None:
+    """Pack models as a Bento that `bentoml serve` starts anywhere; `zoo bento --help` lists the options."""
+    from zoo import pipeline
+
+    pipeline.become("serving.bento", context.args)
 
 
 @bench.command("serve", context_settings=PASS_ON)

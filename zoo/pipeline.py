@@ -6,6 +6,7 @@ This and `zoo.__main__` are the composition root: they know the stages by name a
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -34,6 +35,12 @@ def stage(name: str, arguments: Sequence[str | Path]) -> None:
     status = subprocess.run([sys.executable, "-m", name, *map(str, arguments)], check=False).returncode
     if status:
         raise StageError(name, status)
+
+
+def become(name: str, arguments: Sequence[str]) -> None:
+    """Let `python -m <name> …` take the place of this process, so that signals reach it. Does not return."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", name, *arguments])
 
 
 def train(model: str, arguments: Sequence[str]) -> Path:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
+import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from serving.__main__ import environment, parser, resolve, warn_if_open
 from serving.errors import GoneError, NotReadyError, QueueFullError, explain, http_status
 from serving.reply import render_error
 from serving.settings import Settings
@@ -123,6 +127,102 @@ def test_plain_bentoml_serve_listens_on_loopback_only(
     finally:
         assert plain.stop() == 0
     assert not any(process.is_running() for process in processes[1:])
+
+
+def test_others_are_warned_of_when_nobody_needs_a_key(capsys: pytest.CaptureFixture[str]) -> None:
+    warn_if_open("127.0.0.1", {})
+    warn_if_open("::1", {})
+    warn_if_open("0.0.0.0", {"ZOO_API_KEYS_FILE": "keys"})
+    assert capsys.readouterr().err == ""
+    warn_if_open("0.0.0.0", {})
+    assert "0.0.0.0 is not this machine alone and no API keys are set" in capsys.readouterr().err
+
+
+def test_options_become_the_variables_that_workers_read() -> None:
+    options = parser().parse_args(
+        ["a", "b@2", "--workers", "3", "--provider", "cuda", "--allow-cpu", "--variant", "int8", "--host", "localhost"]
+    )
+    assert {name: value for name, value in environment(options).items() if name.startswith("ZOO_")} == {
+        "ZOO_MODELS": "a,b@2",
+        "ZOO_WORKERS": "3",
+        "ZOO_PROVIDER": "cuda",
+        "ZOO_ALLOW_CPU": "1",
+        "ZOO_VARIANT": "int8",
+    }
+    assert resolve(options.host, options.port) == "127.0.0.1"
+    assert environment(parser().parse_args(["a"])).keys() == {"ZOO_MODELS", "BENTOML_DO_NOT_TRACK"}
+
+
+def test_a_host_that_is_none_and_options_that_are_wrong_are_sentences(hub: Path) -> None:
+    ended = run("-m", "serving", "--host", "no.such.host.invalid", "tiny-picture", ZOO_HUB=str(hub))
+    assert (ended.returncode, "no.such.host.invalid is no address to listen on" in ended.stderr) == (2, True)
+    ended = run("-m", "serving", "--port", "70000", "tiny-picture", ZOO_HUB=str(hub))
+    assert (ended.returncode, "Cannot listen on 127.0.0.1 port 70000" in ended.stderr) == (2, True)
+    ended = run("-m", "zoo", "serve", "--workers", "0", "--port", "0", "tiny-picture", ZOO_HUB=str(hub))
+    assert (ended.returncode, "ZOO_WORKERS is 0; set it to 1" in ended.stderr) == (2, True)
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signed itself, and its key."""
+    openssl = shutil.which("openssl")
+    assert openssl, "the tests need openssl: apt-get install openssl"
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    line = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([openssl, *line.split(), "-out", cert, "-keyout", key], check=True, capture_output=True)
+    return cert, key
+
+
+def test_https(hub: Path, certificate: tuple[Path, Path], tiny: SimpleNamespace) -> None:
+    """Only clients with a certificate of the given authority, here the service's own, get through."""
+    cert, key = map(str, certificate)
+    port = tiny.free_port()
+    tls = ["--tls-cert", cert, "--tls-key", key, "--tls-client-ca", cert]
+    arguments = [sys.executable, "-m", "serving", "--port", str(port), *tls, "tiny-picture"]
+    process = subprocess.Popen(arguments, cwd=ROOT, env={**os.environ, "ZOO_HUB": str(hub)}, stderr=subprocess.DEVNULL)
+    context = ssl.create_default_context(cafile=cert)
+    context.load_cert_chain(cert, key)
+    try:
+        assert https_status(port, context, process) == 200
+        with pytest.raises(OSError, match=r"certificate|alert|reset|closed"):
+            https_status(port, ssl.create_default_context(cafile=cert), process, seconds=0)
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def https_status(port: int, context: ssl.SSLContext, process: subprocess.Popen[bytes], seconds: float = 30) -> int:
+    deadline = time.monotonic() + seconds
+    while True:
+        connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
+        try:
+            connection.request("GET", "/v2/health/ready")
+            return connection.getresponse().status
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        finally:
+            connection.close()
+
+
+def test_tls_files_that_do_not_fit_are_refused_before_a_worker_dies_of_them(
+    hub: Path, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    cert, key = map(str, certificate)
+    (tmp_path / "junk.pem").write_text("junk")
+    for tls, reason in (
+        (["--tls-cert", cert], "give both --tls-cert and --tls-key"),
+        (["--tls-client-ca", cert], "give both --tls-cert and --tls-key"),
+        (["--tls-cert", cert, "--tls-key", cert], "TLS cannot start with"),
+        (["--tls-cert", cert, "--tls-key", str(tmp_path / "none.pem")], "No such file"),
+        (["--tls-cert", cert, "--tls-key", key, "--tls-client-ca", str(tmp_path / "junk.pem")], "TLS cannot start with"),
+    ):
+        ended = run("-m", "serving", "--port", "0", *tls, "tiny-picture", ZOO_HUB=str(hub))
+        assert (ended.returncode, reason in ended.stderr) == (2, True), ended.stderr
+        assert "Traceback" not in ended.stderr
 
 
 def test_limits_come_from_the_environment(hub: Path, serve: Callable[..., Any], tmp_path: Path) -> None:
