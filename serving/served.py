@@ -136,7 +136,7 @@ def require_provider(artifact: Artifact, graph: Graph, settings: Settings) -> st
 
     name, provider = artifact.manifest.model, settings.provider
     try:
-        if not covers(artifact, provider):
+        if not covers(artifact, provider, settings.variant):
             raise RuntimeUnavailableError(
                 f"{name} is not proven on {provider} here; run `zoo validate {name} --provider {provider}` on this machine."
             )
