@@ -87,8 +87,6 @@ def status_error(response: httpx.Response) -> StatusError:
 def connection_error(error: httpx.HTTPError, url: str) -> UnreachableError:
     """What a failure below HTTP is to a caller; a request whose connection was never there was not sent."""
     reason = str(error) or type(error).__name__
-    if isinstance(error, httpx.PoolTimeout):
-        return UnreachableError(f"All connections to {url} stayed busy ({reason}); send less at once.", sent=False)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return UnreachableError(f"{url} cannot be reached ({reason}); check the address and start the server.", sent=False)
     if isinstance(error, httpx.TimeoutException):

@@ -68,7 +68,7 @@ def decode(response: httpx.Response, outputs: Sequence[str] | None, request_id: 
         arrays: Arrays = {}
         for tensor in document["outputs"]:
             arrays[tensor["name"]], blob = _array(tensor, blob)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise AnswerError(
             f"{response.request.url} answered what is no inference response ({type(error).__name__}: {error}); "
             "check that the address is that of an Open Inference Protocol server."
