@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from typing import Any
 
 import numpy as np
@@ -12,28 +13,37 @@ from PIL import Image
 
 from zoo.errors import CodecError, MediaTypeError
 
-MAX_PIXELS = 16_000_000
+MAX_PIXELS = 64_000_000
 IMAGE_TYPES = ("image/png", "image/jpeg")
 CSV_TYPES = ("text/csv", "text/plain")
 JSON_TYPE = "application/json"
+
+
+def count_pixels(data: bytes) -> int:
+    """Pixels that the header of a PNG or JPEG declares, nothing decoded. Raises CodecError for other bytes."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+            return image.width * image.height
+    except Image.DecompressionBombError:  # Pillow's own limit, far above ours
+        return sys.maxsize
+    except Exception as error:
+        raise CodecError(f"The image cannot be read ({error}); send a PNG or a JPEG.") from error
 
 
 def read_image(data: bytes, height: int, width: int, channels: int, *, light_on_dark: bool) -> np.ndarray:
     """A PNG or JPEG as uint8 (height, width) or (height, width, 3), resized where it is another size.
 
     With `light_on_dark`, a picture whose border is brighter than mid-grey is inverted: people draw dark on light.
-    Raises CodecError for other bytes and for more than 16 megapixels.
+    Raises CodecError for other bytes and for more than 64 megapixels.
     """
+    if count_pixels(data) > MAX_PIXELS:
+        raise CodecError(f"The image has too many pixels; send at most {MAX_PIXELS:,} pixels.")
     try:
         image: Image.Image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
-        if image.width * image.height > MAX_PIXELS:
-            raise CodecError(f"The image has {image.width} x {image.height} pixels; send at most {MAX_PIXELS:,} pixels.")
         if image.mode in ("LA", "RGBA", "P"):
             opaque = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
         image = image.convert("L" if channels == 1 else "RGB")
-    except CodecError:
-        raise
     except Exception as error:  # Pillow raises what the damaged part of the file leads to
         raise CodecError(f"The image cannot be read ({error}); send a PNG or a JPEG.") from error
     if image.size != (width, height):
