@@ -21,7 +21,7 @@ Kind = Literal["torch", "estimator"]
 Arrays = dict[str, np.ndarray]
 Raws = np.ndarray | Sequence[np.ndarray]  # one item a raw input: a single array, or a list where their lengths differ
 
-DTYPES = ("float32", "float64", "float16", "int64", "int32", "uint8", "int8", "bool")
+DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool")
 _DTYPES = {name: np.dtype(name) for name in DTYPES}
 
 

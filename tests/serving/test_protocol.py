@@ -129,7 +129,7 @@ MALFORMED: dict[str, tuple[bytes, int | None, str]] = {
     "no json": (b"{'a': 1}", None, "not JSON"),
     "not utf-8": (b'{"inputs": "\xff"}', None, "not JSON"),
     "NaN": (b'{"inputs": [NaN]}', None, "not JSON"),
-    "deep": (b"[" * 100_000, None, "not JSON"),
+    "deep": (b"[" * 100_000, None, "nested deeper than 32"),
     "bytes without their header": (body(blob(8), N) + b"\0" * 8, None, "with Inference-Header-Content-Length"),
     "a list": (b"[1]", None, "a list; send an object"),
     "header beyond body": (body(X, N), 10_000, "is 10000, the body has"),
