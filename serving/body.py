@@ -47,7 +47,7 @@ def content_length(headers: dict[bytes, bytes], name: bytes) -> int | None:
 
 
 def too_large(limit: int) -> ProtocolError:
-    return ProtocolError(f"The body is larger than {limit:,} bytes; send less at once.", status=413)
+    return ProtocolError(f"The body is larger than {limit:,} bytes (ZOO_MAX_BODY_BYTES); send less at once.", status=413)
 
 
 def hung_up(receive: Receive) -> bool:
@@ -106,7 +106,9 @@ def _inflate(body: bytes, name: str, windows: Iterable[int], limit: int) -> byte
             reason = reason or str(error)
             continue
         if len(data) > limit:
-            raise ProtocolError(f"The body decompresses to more than {limit:,} bytes; send less at once.", status=413)
+            raise ProtocolError(
+                f"The body decompresses to more than {limit:,} bytes (ZOO_MAX_BODY_BYTES); send less at once.", status=413
+            )
         if stream.eof and not stream.unused_data:
             return data
         reason = reason or ("bytes follow its end" if stream.unused_data else "it ends too early")

@@ -4,24 +4,34 @@
 - `POST /v1/models/{model}/predict`: what a person has (an image, CSV, JSON, as the model's codec reads it); the answer
   is `{"model", "version", "predictions": [one answer an item]}`.
 
-What is passed on has its body limited and its errors brought into the one form `{"error": "…"}`.
+Both are computed within their deadline or answered with 504. What is passed on has its key asked for, its body limited and
+its errors brought into the one form `{"error": "…"}`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import asyncio
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 import orjson
 
+from serving.access import VISIT, Visit
 from serving.body import App, Message, Receive, Scope, Send, content_length, hung_up, read_body
-from serving.catalogue import Catalogue, Endpoint, ServedModel
+from serving.catalogue import Catalogue
+from serving.deadline import Deadline
+from serving.entry import require_key
+from serving.errorform import OneErrorForm
 from serving.errors import ProtocolError, explain
-from serving.protocol import parse
-from serving.reply import JSON, Headers, length, render, render_error
+from serving.nesting import check_depth
+from serving.protocol import Request, parse
+from serving.reply import JSON, Headers, compress, length, pays_compressed, render, render_error
+from serving.served import Endpoint, ServedModel
+from zoo.codecs.read import IMAGE_TYPES, JSON_TYPE, count_pixels
+from zoo.errors import UnknownNameError
 
-Answer = Coroutine[Any, Any, tuple[Headers, bytes]]
+Target = Endpoint | ServedModel
 
 
 class HotPath:
@@ -35,99 +45,138 @@ class HotPath:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = self._find(scope, receive) if scope["method"] == "POST" else None
-        if answer is None:
+        target = self._target(scope["path"]) if scope["method"] == "POST" else None
+        if target is None:
             await self._pass_on(scope, receive, send)
-            return
-        status = 200
+        else:
+            await respond(send, *await self._answer(target, scope, receive))
+
+    def _target(self, path: str) -> Target | None:
+        return self.catalogue.infer_paths.get(path) or self.catalogue.predict_paths.get(path)
+
+    async def _answer(self, target: Target, scope: Scope, receive: Receive) -> tuple[int, Headers, bytes]:
+        """Status, headers and body; whatever goes wrong becomes an error's."""
+        settings = self.catalogue.settings
+        path, sent = scope["path"], dict(scope["headers"])
+        deadline: Deadline | None = None
         try:
-            headers, body = await answer
-        except Exception as error:  # every error becomes an answer
-            status, sentence = explain(error)
-            headers, body = render_error(status, sentence)
-        await respond(send, status, headers, body)
+            if settings.api_keys:
+                require_key("POST", path, sent, settings.api_keys, settings.admin_keys)
+            deadline = Deadline(settings.timeout_ms, sent)
+            body = await read_body(sent, receive, settings.max_body_bytes)
+            # A version that took over meanwhile answers. From here until the request is queued nothing is awaited.
+            target = self._target(path) or self._gone(target)
+            call = Call(body, sent, deadline, partial(hung_up, receive), scope.get(VISIT))
+            answer = self._infer if path in self.catalogue.infer_paths else self._predict
+            headers, body = await answer(target, call)  # type: ignore[arg-type]
+            if pays_compressed(body, sent):
+                headers, body = await compress(headers, body, sent)
+            status = 200
+        except asyncio.CancelledError:
+            if deadline is None or not deadline.taken():
+                raise
+            status, headers, body = render_failure(deadline.error())
+        except Exception as error:
+            status, headers, body = render_failure(error)
+        finally:
+            if deadline is not None:
+                deadline.close()
+        target.responses[status] += 1
+        return status, headers, body
 
-    def _find(self, scope: Scope, receive: Receive) -> Answer | None:
-        path = scope["path"]
-        endpoint = self.catalogue.infer_paths.get(path)
-        if endpoint is not None:
-            return self._infer(endpoint, dict(scope["headers"]), receive)
-        model = self.catalogue.predict_paths.get(path)
-        return None if model is None else self._predict(model, dict(scope["headers"]), receive)
+    def _gone(self, target: Target) -> Target:
+        raise UnknownNameError("model", target.name, self.catalogue.endpoints)
 
-    async def _infer(self, endpoint: Endpoint, headers: dict[bytes, bytes], receive: Receive) -> tuple[Headers, bytes]:
-        body = await read_body(headers, receive, self.catalogue.settings.max_body_bytes)
-        json_size = content_length(headers, b"inference-header-content-length")
-        request = parse(body, json_size, endpoint.graph)
-        outputs = await endpoint.batcher.submit(request.inputs, is_gone=partial(hung_up, receive))
+    async def _infer(self, endpoint: Endpoint, call: Call) -> tuple[Headers, bytes]:
+        request = parse(
+            call.body,
+            content_length(call.headers, b"inference-header-content-length"),
+            endpoint.graph,
+            max_depth=self.catalogue.settings.max_json_depth,
+            max_rows=endpoint.batcher.limits.max_queue_rows,
+        )
+        if request.timeout_us:
+            call.deadline.replace(request.timeout_us)
+        if call.visit is not None:
+            call.visit.asked(endpoint.name, endpoint.version, request.id, _rows(endpoint, request))
+        outputs = await endpoint.batcher.submit(
+            request.inputs, is_gone=call.is_gone, deadline_ns=call.deadline.ns, priority=request.priority
+        )
         return render(request, outputs, endpoint.name, endpoint.version)
 
-    async def _predict(self, model: ServedModel, headers: dict[bytes, bytes], receive: Receive) -> tuple[Headers, bytes]:
-        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
+    async def _predict(self, model: ServedModel, call: Call) -> tuple[Headers, bytes]:
+        settings = self.catalogue.settings
+        media_type = call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
         if not media_type:
             raise ProtocolError(
                 "There is no Content-Type; send one, such as image/png, text/csv or application/json.", status=415
             )
-        body = await read_body(headers, receive, self.catalogue.settings.max_body_bytes)
-        answers = await model.predict(body, media_type, is_gone=partial(hung_up, receive))
+        if call.visit is not None:
+            call.visit.asked(model.name, model.version)
+        if media_type in IMAGE_TYPES and count_pixels(call.body) > settings.max_pixels:
+            raise ProtocolError(
+                f"The image has more than {settings.max_pixels:,} pixels (ZOO_MAX_PIXELS); send a smaller one.", status=413
+            )
+        if media_type == JSON_TYPE:
+            check_depth(call.body, settings.max_json_depth)
+        answers = await model.predict(call.body, media_type, is_gone=call.is_gone, deadline_ns=call.deadline.ns)
+        if call.visit is not None:
+            call.visit.rows = len(answers)
         document = orjson.dumps({"model": model.name, "version": model.version, "predictions": answers})
         return [JSON, length(document)], document
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the rest of the service answer, with a body that is already read and not too large."""
-        if scope["method"] in ("POST", "PUT", "PATCH"):
-            try:
-                headers = {name: value for name, value in scope["headers"] if name != b"content-encoding"}
-                body = await read_body(headers, receive, self.catalogue.settings.max_body_bytes)
-            except Exception as error:
-                status, sentence = explain(error)
-                await respond(send, status, *render_error(status, sentence))
-                return
-            receive = _replay(body, receive)
+        settings = self.catalogue.settings
+        sent = dict(scope["headers"])
+        try:
+            require_key(scope["method"], scope["path"], sent, settings.api_keys, settings.admin_keys)
+            if scope["method"] in ("POST", "PUT", "PATCH"):
+                body = await read_body(sent, receive, settings.max_body_bytes)
+                if JSON_TYPE.encode() in sent.get(b"content-type", JSON_TYPE.encode()):
+                    check_depth(body, settings.max_json_depth)
+                scope, receive = _unpacked(scope, body), _replay(body, receive)
+        except Exception as error:
+            await respond(send, *render_failure(error))
+            return
         await self.app(scope, receive, OneErrorForm(send, scope))
 
 
-class OneErrorForm:
-    """A `send` that brings errors which BentoML and Starlette word as text or lists into `{"error": "…"}`."""
+class Call(NamedTuple):
+    """A request to compute something, its body read."""
 
-    def __init__(self, send: Send, scope: Scope) -> None:
-        self._send = send
-        self._asked = f"{scope['method']} {scope['path'][:80]}"
-        self._start: Message | None = None
-        self._body = b""
+    body: bytes
+    headers: dict[bytes, bytes]
+    deadline: Deadline
+    is_gone: Callable[[], bool]
+    visit: Visit | None
 
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] >= 400:
-            self._start = message
-            return
-        if self._start is None:
-            await self._send(message)
-            return
-        self._body += message.get("body", b"")
-        if not message.get("more_body", False):
-            start, self._start = self._start, None
-            await self._finish(start)
 
-    async def _finish(self, start: Message) -> None:
-        body = self._body
-        if not _has_form(body):
-            headers, body = render_error(start["status"], self._sentence(body, start["status"]))
-            ours = {name for name, _ in headers}
-            start = {**start, "headers": [*(pair for pair in start["headers"] if pair[0] not in ours), *headers]}
-        await self._send(start)
-        await self._send({"type": "http.response.body", "body": body})
-
-    def _sentence(self, body: bytes, status: int) -> str:
-        if status == 404 and body == b"Not Found":
-            return f"There is no {self._asked} here; GET / lists the models and how to call them."
-        if status == 405:
-            return f"{self._asked} does not exist; the header Allow has the methods of this path."
-        return _detail(_json(body)) or body.decode(errors="replace").strip() or "The request failed."
+def render_failure(error: BaseException) -> tuple[int, Headers, bytes]:
+    """Status, headers and body for `error`."""
+    status, sentence = explain(error)
+    return status, *render_error(status, sentence)
 
 
 async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _rows(endpoint: Endpoint, request: Request) -> int:
+    """Rows of a request that may not fit its graph's ports yet."""
+    for port in endpoint.graph.inputs:
+        if endpoint.graph.batch in port.shape[:1] and port.name in request.inputs:
+            return request.inputs[port.name].shape[0]
+    return 1
+
+
+def _unpacked(scope: Scope, body: bytes) -> Scope:
+    """The scope of a request whose body has been decompressed."""
+    if all(name != b"content-encoding" for name, _ in scope["headers"]):
+        return scope
+    rest = [pair for pair in scope["headers"] if pair[0] not in (b"content-encoding", b"content-length")]
+    return {**scope, "headers": [*rest, length(body)]}
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -138,29 +187,3 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return messages.pop() if messages else await receive()
 
     return replayed
-
-
-def _has_form(body: bytes) -> bool:
-    document = _json(body)
-    return isinstance(document, dict) and list(document) == ["error"] and isinstance(document["error"], str)
-
-
-def _detail(document: Any) -> str:
-    """The sentence in BentoML's forms: a list of one object, or an object with pydantic's findings as `detail`."""
-    if isinstance(document, list) and len(document) == 1:
-        document = document[0]
-    if not isinstance(document, dict) or "error" not in document:
-        return ""
-    findings = [
-        f"{'.'.join(map(str, finding.get('loc', ())))}: {finding.get('msg')}"
-        for finding in document.get("detail") or ()
-        if isinstance(finding, dict)
-    ]
-    return ": ".join([str(document["error"]), *(["; ".join(findings)] if findings else [])])
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        return None

@@ -1,13 +1,17 @@
-"""Answers of the Open Inference Protocol v2: arrays as JSON numbers, or as bytes after the JSON."""
+"""Answers of the Open Inference Protocol v2: arrays as JSON numbers, or as bytes after the JSON; compressed if it pays."""
 
 from __future__ import annotations
 
+import asyncio
+import re
+import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import orjson
 
-from serving.errors import ProtocolError
+from serving.errors import RETRY_AFTER_SECONDS, ProtocolError
 from serving.protocol import DATATYPES, Request
 from zoo.spec import Arrays
 
@@ -17,6 +21,12 @@ _DATATYPES = {np.dtype(name): datatype for name, datatype in DATATYPES.items()} 
 
 JSON = (b"content-type", b"application/json")
 _BYTES = (b"content-type", b"application/octet-stream")
+_RETRY_AFTER = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
+_CHALLENGE = (b"www-authenticate", b'Bearer realm="zoo"')
+_MIN_BYTES = 4096  # below, compressing takes longer than sending the rest on any network
+_THREAD_BYTES = 2**16  # compressing more than this would keep other requests waiting
+_WINDOWS = {b"gzip": 31, b"deflate": 15}  # as zlib counts them
+_REFUSED = re.compile(rb"q=0(\.0*)?$")
 
 
 def render(request: Request, outputs: Arrays, model: str, version: str) -> tuple[Headers, bytes]:
@@ -49,9 +59,38 @@ def render_error(status: int, sentence: str) -> tuple[Headers, bytes]:
     """Headers and body of the one form that every error has."""
     body = orjson.dumps({"error": sentence})
     headers = [JSON, length(body)]
-    if status == 429:
-        headers.append((b"retry-after", b"1"))
+    if status in (429, 503):
+        headers.append(_RETRY_AFTER)
+    elif status == 401:
+        headers.append(_CHALLENGE)
     return headers, body
+
+
+def pays_compressed(body: bytes, sent: Mapping[bytes, bytes]) -> bool:
+    """Whether to try and compress an answer to a request with these headers."""
+    return len(body) >= _MIN_BYTES and b"accept-encoding" in sent
+
+
+async def compress(headers: Headers, body: bytes, sent: Mapping[bytes, bytes]) -> tuple[Headers, bytes]:
+    """The answer in an encoding that the client accepts, unless that is none of ours or makes it no smaller."""
+    encoding = _accepted(sent[b"accept-encoding"])
+    if not encoding:
+        return headers, body
+    if len(body) <= _THREAD_BYTES:
+        packed = zlib.compress(body, 1, _WINDOWS[encoding])
+    else:
+        packed = await asyncio.to_thread(zlib.compress, body, 1, _WINDOWS[encoding])
+    if len(packed) >= len(body):
+        return headers, body
+    rest = [pair for pair in headers if pair[0] != b"content-length"]
+    return [*rest, length(packed), (b"content-encoding", encoding), (b"vary", b"accept-encoding")], packed
+
+
+def _accepted(header: bytes) -> bytes:
+    """The encoding to use of those that Accept-Encoding names; empty for none."""
+    wanted = [part.partition(b";") for part in header.lower().split(b",")]
+    names = {name.strip() for name, _, weight in wanted if not _REFUSED.search(weight.replace(b" ", b""))}
+    return next((encoding for encoding in _WINDOWS if encoding in names), b"")
 
 
 def length(body: bytes) -> tuple[bytes, bytes]:

@@ -291,7 +291,7 @@ def test_bentoml_client(server: Any, tiny: SimpleNamespace) -> None:
 def test_every_error_has_one_form(server: Any) -> None:
     assert server.error("GET", "/nowhere") == (
         404,
-        "There is no GET /nowhere here; GET / lists the models and how to call them.",
+        "There is no GET /nowhere here; GET /v1/models lists the models and how to call them.",
     )
     assert server.error("GET", INFER)[0] == 405
     assert server.error("PUT", INFER, "x")[0] == 405

@@ -238,10 +238,13 @@ def test_limits_come_from_the_environment(hub: Path, serve: Callable[..., Any], 
         assert server.request("POST", path, ask(5))[0] == 200
         [stats] = server.json("/v2/models/tiny-picture/stats")["model_stats"]
         assert [one["batch_size"] for one in stats["batch_stats"]] == [1, 2]
-        assert server.error("POST", path, ask(6)) == (413, "The request has 6 rows; send at most 5 at once.")
+        assert server.error("POST", path, ask(6)) == (
+            413,
+            "The request has 6 rows; send at most 5 at once (ZOO_MAX_QUEUE_ROWS).",
+        )
         assert server.error("POST", path, ask(6) + " " * 900) == (
             413,
-            "The body is larger than 900 bytes; send less at once.",
+            "The body is larger than 900 bytes (ZOO_MAX_BODY_BYTES); send less at once.",
         )
     finally:
         server.stop()
