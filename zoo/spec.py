@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -139,6 +140,10 @@ class Graph:
         """Bounds of a free axis; 1 and up where nothing is declared."""
         return next((axis for axis in self.axes if axis.name == name), Axis(name=name))
 
+    @cached_property
+    def _bounds(self) -> dict[str, Axis]:
+        return {name: self.axis(name) for name in self.free_axes}  # looked up for every request
+
     def check(self, inputs: Mapping[str, np.ndarray]) -> dict[str, int]:
         """Size of every free axis of one call, or why `inputs` may not enter the graph.
 
@@ -168,7 +173,7 @@ class Graph:
                 if size != expected:
                     raise PortError(f"Input {port.name!r} has shape {list(array.shape)}; send {describe(port)}.")
                 continue
-            axis = self.axis(expected)
+            axis = self._bounds[expected]
             if size < axis.low or (axis.high is not None and size > axis.high):
                 bounds = f"{axis.low} or more" if axis.high is None else f"{axis.low} to {axis.high}"
                 raise PortError(f"Axis {expected!r} of input {port.name!r} has size {size}; it may be {bounds}.")
