@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from serving.docs import docs_page
 from serving.documents import (
     config_document,
     model_document,
@@ -24,6 +25,7 @@ from serving.documents import (
 from serving.errors import ProtocolError, explain
 from serving.fleet import Fleet
 from serving.metrics import METRICS_TYPE, render_metrics
+from serving.openapi import openapi_document
 from serving.playground import examples_document, models_document, playground_routes
 from serving.reply import render_error
 
@@ -45,6 +47,8 @@ def make_app(fleet: Fleet) -> Starlette:
     model = "/v2/models/{model}"
     version = f"{model}/versions/{{version}}"
     get: dict[str, Handler] = {
+        "/docs": docs_page,
+        "/openapi.json": routes.openapi,
         "/v1/models": routes.models,
         "/v1/models/{model}/examples": routes.examples,
         "/v2": routes.server,
@@ -83,6 +87,9 @@ class _Routes:
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self.catalogue = fleet.worker.catalogue
+
+    async def openapi(self, request: Request) -> dict[str, Any]:
+        return openapi_document(self.catalogue)
 
     async def models(self, request: Request) -> dict[str, Any]:
         return models_document(self.catalogue)
