@@ -148,9 +148,9 @@ def set_up_state(settings: Settings, *, supervisor: bool) -> State:
     with state.lock():
         if supervisor or not state.is_set_up:
             artifacts = find_artifacts(settings)
-            settings.require_known(artifact.manifest.model for artifact in artifacts)
             for artifact in artifacts:
-                artifact.verify()
+                artifact.verify()  # before its manifest is believed
+            settings.require_known(artifact.manifest.model for artifact in artifacts)
             state.write_current({artifact.manifest.model: state.keep(artifact) for artifact in artifacts})
     return state
 
