@@ -1,0 +1,81 @@
+// Which input and answer a task has. A task that is not listed gets the form that every graph has.
+
+import { AnswerView } from "./answer.js";
+import { h, latest } from "./elements.js";
+import { latentSliders } from "./latent.js";
+import { pictureInput } from "./picture-input.js";
+import { seriesInput } from "./series-input.js";
+import { tensorForm } from "./tensors.js";
+
+const PANELS = {
+  "image-classification": (context) => plainPanel(pictureInput, context),
+  "image-reconstruction": latentPanel,
+  "series-classification": (context) => plainPanel(seriesInput, context),
+};
+
+export function hasPanel(task) {
+  return Object.hasOwn(PANELS, task);
+}
+
+/**
+ * `{ input, answer, dispose }` for a model. `context` has the model, its examples, and `send(request)`, which resolves to
+ * the answer or rejects with a sentence. `form`: the form that every graph has, whatever the task.
+ */
+export function makePanel(context, form) {
+  const make = form || !hasPanel(context.model.task) ? (given) => plainPanel(tensorForm, given) : PANELS[context.model.task];
+  return make(context);
+}
+
+/** An input, and the answers to its requests as they come. */
+function plainPanel(makeInput, context, onanswer = () => {}) {
+  const view = new AnswerView();
+  let epoch = 0; // an answer to what was asked before the last clearing is not shown
+  const ask = latest(async ({ request, asked }) => {
+    if (asked !== epoch) return;
+    try {
+      const document = await context.send(request);
+      if (asked !== epoch) return;
+      view.show(document);
+      onanswer(document);
+    } catch (error) {
+      if (asked === epoch) view.fail(error.message);
+    }
+  });
+  const input = makeInput({
+    ...context,
+    onrequest: (request) => ask({ request, asked: epoch }),
+    onclear: () => {
+      epoch++;
+      view.wait(input.hint);
+    },
+    onproblem: (sentence) => {
+      epoch++;
+      view.fail(sentence);
+    },
+  });
+  view.wait(input.hint);
+  const dispose = () => {
+    epoch++;
+    input.dispose?.();
+  };
+  return { input: input.element, answer: view.element, dispose };
+}
+
+/** A picture's answer, and its code as sliders beside it. */
+function latentPanel(context) {
+  const problem = h("p", { className: "headline bad", role: "alert", hidden: true });
+  const onproblem = (sentence) => {
+    problem.textContent = sentence;
+    problem.hidden = !sentence;
+  };
+  const sliders = latentSliders({ ...context, onproblem });
+  const panel = plainPanel(pictureInput, context, ({ predictions: [prediction] }) => sliders.set(prediction[context.model.codec.code]));
+  return {
+    input: panel.input,
+    answer: h("div", { className: "stack" }, sliders.element, problem, panel.answer),
+    dispose: () => {
+      panel.dispose();
+      sliders.dispose();
+    },
+  };
+}
