@@ -1,235 +1,290 @@
 """The micro-batcher: requests of many clients become few executions of one graph.
 
 Rows are counted, not requests. A request is checked before it queues; whoever queues is answered, gets an error of its
-own, or hung up and is dropped before anything is computed for it.
+own, or is dropped before anything is computed for it, because its client hung up or its deadline passed.
 
-When nothing runs, a request starts at once, together with all that arrived in the same turn of the event loop. Only
-when the last execution had more rows, so that more are on their way, does it wait for them, `max_delay_ms` at most.
-Executions that are short by measurement run on the event loop itself: handing them to a thread costs more than they do.
+When nothing runs, a request starts at once, together with all that arrived in the same turn of the event loop. It waits
+for company only while fewer rows are queued than arrive, at the measured rate, within the fixed cost of an execution: the
+next row then saves more than those that wait lose. Nobody waits longer than that cost, nor than `max_delay_ms`.
+
+Where executions run, and how many at once, is `serving/runner.py`; who is computed next, `serving/line.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 
-from serving.batches import Execution, Layout, Result, Run, compute
-from serving.errors import GoneError, NotReadyError, ProtocolError, QueueFullError
+from serving.batches import Execution, Key, Layout, Request, Result, Run
+from serving.errors import DeadlineError, ExecutionError, GoneError, NotReadyError, ProtocolError, QueueFullError
+from serving.limits import Alone, Backlog, Limits
+from serving.line import MAX_LEVEL, NEVER, Group, Job, Line
+from serving.runner import Runner
 from serving.stats import Statistics
 from zoo.spec import Arrays, Graph
 
-INLINE_MS = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Rows in one execution, how long a request may wait for others, and rows that may queue."""
-
-    max_rows: int = 32
-    max_delay_ms: float = 1.0
-    max_queue_rows: int = 1024
-
-
-@dataclass(slots=True)
-class _Job:
-    inputs: Arrays
-    rows: int
-    answer: asyncio.Future[Arrays]
-    is_gone: Callable[[], bool] | None
-    queued_ns: int
+_TIMER_MS = 0.5  # timers of the event loop count whole milliseconds: a shorter wait is none
 
 
 class Batcher:
     """Batches calls of one graph; to be used from one event loop only.
 
-    `run` computes the graph, from the event loop's thread or from the batcher's own, one call at a time.
+    `run` computes the graph. It is called from the event loop's thread and from the batcher's own, up to
+    `limits.max_in_flight` calls at the same time: it must stand that (a session of ONNX Runtime does).
     """
 
-    def __init__(self, graph: Graph, run: Run, limits: Limits | None = None) -> None:
+    def __init__(self, graph: Graph, run: Run, limits: Limits | None = None, backlog: Backlog | None = None) -> None:
         self.graph = graph
         self.limits = limits or Limits()
         self.statistics = Statistics()
         self._layout = Layout(graph)
-        self._run = run
-        self._groups: dict[Hashable, deque[_Job]] = {}
-        self._queued_rows = 0
-        self._expected_rows = 1
-        self._ns_per_row = 0.0
-        self._computing: list[_Job] = []
+        self._runner = Runner(self._layout, run, self.limits.max_in_flight)
+        self._backlog = backlog or Alone()
+        self._line = Line()
         self._closed = False
         self._drained: asyncio.Future[None] | None = None
         self._wake_up: asyncio.Handle | None = None
-        self._waiting = False  # for company: the wake-up is a timer that a full batch may cut short
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"graph-{graph.name}")
+        self._awaited: tuple[Group, float] | None = None  # while company is waited for: the group, rows that are enough
+        self._soonest_ns = NEVER  # no deadline in the line comes before
+        self._expiry: asyncio.TimerHandle | None = None
 
     @property
     def max_rows(self) -> int:
         """Rows that one execution takes; 0 where requests are never put together."""
         return self.limits.max_rows if self._layout.batchable else 0
 
-    async def submit(self, inputs: Arrays, *, is_gone: Callable[[], bool] | None = None) -> Arrays:
+    @property
+    def queued_rows(self) -> int:
+        return self._line.rows
+
+    async def submit(
+        self,
+        inputs: Arrays,
+        *,
+        is_gone: Callable[[], bool] | None = None,
+        deadline_ns: int | None = None,
+        priority: int = 0,
+    ) -> Arrays:
         """Outputs by port name.
 
+        Of two requests the one with the larger `priority` is sooner, as far as its age allows (`serving/line.py`).
+
         Raises PortError when the arrays do not fit the graph's ports, QueueFullError, ExecutionError, NotReadyError
-        after `close`, and GoneError when `is_gone()` is true by the time that the rows would be computed.
+        after `close`, and, by the time that the rows would be computed, GoneError when `is_gone()` and DeadlineError
+        when `time.perf_counter_ns()` has reached `deadline_ns`.
         """
+        layout, max_rows = self._layout, self.limits.max_rows
         sizes = self.graph.check(inputs)
-        rows = sizes[self._layout.batch] if self._layout.batchable else 1
-        self._admit(rows)
-        key = self._layout.key(inputs, sizes) if self._layout.batchable else object()
-        if not self._layout.batchable or rows <= self.limits.max_rows:
-            return await self._enqueue(key, inputs, rows, is_gone)
-        pieces = self._layout.cut(inputs, rows, self.limits.max_rows)
-        answers = [self._enqueue(key, piece, count, is_gone) for piece, count in pieces]
-        return self._layout.mend(await _all(answers))
+        rows = sizes[layout.batch] if layout.batchable else 1
+        now = time.perf_counter_ns()
+        due = NEVER if deadline_ns is None else deadline_ns
+        self._admit(rows, due, now)
+        key, cells = layout.key(inputs, sizes), layout.cells(sizes)
+        level = max(-MAX_LEVEL, min(MAX_LEVEL, priority)) if priority else 0
+        future = asyncio.get_running_loop().create_future
+        if rows <= max_rows or not layout.batchable:
+            job = Job(inputs, rows, cells, key[1], future(), is_gone, now, due, level, False)
+            self._enqueue(key, job)
+            return await job.answer
+        jobs = [
+            Job(piece, min(max_rows, rows - start), cells, key[1], future(), is_gone, now, due, level, True)
+            for start, piece in zip(range(0, rows, max_rows), layout.cut(inputs, rows, max_rows), strict=True)
+        ]
+        for job in jobs:
+            self._enqueue(key, job)
+        return await self._whole(jobs, now)
 
     async def close(self) -> None:
         """Refuse what comes from now on, and return when everything that is queued has been answered."""
         self._closed = True
-        while self._computing or self._groups:  # what runs may be for somebody who no longer waits
+        while self._runner.in_flight or self._line.groups:  # what runs may be for somebody who no longer waits
             self._drained = self._drained or asyncio.get_running_loop().create_future()
             await self._drained
-        self._thread.shutdown(wait=False)
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._runner.shutdown()
 
     def warm_up(self, inputs: Arrays, *, times: int = 4) -> float:
-        """Milliseconds that one row takes, of the fastest of some runs on `inputs`, which nobody asked for.
+        """Milliseconds that `inputs` take, of the fastest of some runs, which nobody asked for.
 
-        The first run also has the runtime allocate its memory. 0 when the graph fails on these inputs.
+        The first run also has the runtime allocate its memory. Larger batches of the same are run too, as far as they
+        take little time, so that the costs are known before the first request. 0 when the graph fails on these inputs.
         """
-        runs = [compute(self._layout, self._run, [(inputs, 1)])[1] for _ in range(times)]
-        self._ns_per_row = float(min((execution.ns for run in runs for execution in run), default=0))
-        return self._ns_per_row / 1e6
+        sizes = self.graph.check(inputs)
+        rows = sizes[self._layout.batch] if self._layout.batchable else 1
+        request = Request(inputs, rows, self._layout.cells(sizes), self._layout.padding.sizes(sizes))
+        return self._runner.warm_up(request, self.max_rows, times)
 
-    def _admit(self, rows: int) -> None:
+    def _admit(self, rows: int, deadline_ns: int, now: int) -> None:
         if self._closed:
             raise NotReadyError("The service is shutting down; send the request again in a moment.")
         limit = self.limits.max_queue_rows
         if rows > limit:
             raise ProtocolError(f"The request has {rows} rows; send at most {limit} at once.", status=413)
-        if self._queued_rows + rows > limit:
-            self.statistics.rejected.add(0)
+        if deadline_ns <= now:
+            self.statistics.outcomes["expired"].add(0)
+            raise _late()
+        queued = self._line.rows + self._backlog.others()
+        if queued + rows > limit:
+            self.statistics.outcomes["rejected"].add(0)
             raise QueueFullError(
-                f"{self._queued_rows} rows wait for graph {self.graph.name!r}, which queues {limit}; try again shortly."
+                f"{queued} rows wait for graph {self.graph.name!r}, which queues {limit}; try again shortly."
             )
 
-    def _enqueue(
-        self, key: Hashable, inputs: Arrays, rows: int, is_gone: Callable[[], bool] | None
-    ) -> asyncio.Future[Arrays]:
-        loop = asyncio.get_running_loop()
-        job = _Job(inputs, rows, loop.create_future(), is_gone, time.perf_counter_ns())
-        self._groups.setdefault(key, deque()).append(job)
-        self._queued_rows += rows
-        if self._computing:
-            return job.answer  # the end of the run looks at the queue again
-        if self._waiting and self._queued_rows >= self._expected_rows:
+    def _enqueue(self, key: Key, job: Job) -> None:
+        group = self._line.add(key, job)
+        self._backlog.publish(self._line.rows)
+        if job.deadline_ns < self._soonest_ns:
+            self._watch(job.deadline_ns)
+        if not self._runner.is_free:
+            return  # the end of a run looks at the line again
+        if self._awaited is not None and self._awaited[0] is group and group.rows >= self._awaited[1]:
             self._cancel_wake_up()
         if self._wake_up is None:
-            self._wake_up = loop.call_soon(self._dispatch)
-        return job.answer
+            self._wake_up = asyncio.get_running_loop().call_soon(self._dispatch)
+
+    async def _whole(self, jobs: list[Job], now: int) -> Arrays:
+        """The answer to an oversized request, or the first error; pieces that are not computed by then are cancelled."""
+        outcome = "cancelled"
+        try:
+            answer = self._layout.mend([await job.answer for job in jobs])
+            outcome = "success"
+            return answer
+        except (DeadlineError, GoneError, ExecutionError) as error:
+            outcome = _outcome(error)
+            raise
+        finally:
+            self.statistics.outcomes[outcome].add(time.perf_counter_ns() - now)
+            for job in jobs:
+                if job.answer.done() and not job.answer.cancelled():
+                    job.answer.exception()  # seen, so that it is not reported as forgotten
+                job.answer.cancel()
 
     def _cancel_wake_up(self) -> None:
         if self._wake_up is not None:
             self._wake_up.cancel()
         self._wake_up = None
-        self._waiting = False
+        self._awaited = None
 
     def _dispatch(self) -> None:
-        """Start an execution, or wait a little longer for company."""
+        """Start executions as long as one may start, or wait a little longer for company."""
         self._cancel_wake_up()
-        loop = asyncio.get_running_loop()
-        delay = self._patience()
-        if delay > 0:
-            self._waiting = True
-            self._wake_up = loop.call_later(delay, self._dispatch)
-            return
-        jobs = self._take()
-        if not jobs:
-            self._rest()
-            return
-        self._computing = jobs
-        requests = [(job.inputs, job.rows) for job in jobs]
-        if self._ns_per_row * sum(job.rows for job in jobs) <= INLINE_MS * 1e6:
-            self._deliver(jobs, *compute(self._layout, self._run, requests))
-            return
-        computed = loop.run_in_executor(self._thread, compute, self._layout, self._run, requests)
-        computed.add_done_callback(lambda done: self._deliver(jobs, *done.result()))
+        while self._line.groups and self._runner.is_free:
+            now = time.perf_counter_ns()
+            group = self._line.first()
+            delay_ms = self._patience_ms(group, now)
+            if delay_ms > 0:
+                self._wake_up = asyncio.get_running_loop().call_later(delay_ms / 1e3, self._dispatch)
+                return
+            jobs = self._take(group, now)
+            if jobs and self._runner.start(jobs, partial(self._deliver, jobs, now)):
+                return  # it ran on the event loop, which has other things to do before the next one
+        self._rest()
 
-    def _patience(self) -> float:
-        """Seconds that the oldest request may still wait for others; 0 when none are expected."""
-        if self._closed or self._queued_rows >= self._expected_rows or not self._groups:
+    def _patience_ms(self, group: Group, now: int) -> float:
+        """How long the group may still wait for others; 0 when it should start."""
+        fixed_ns = self._runner.costs.fixed_ns
+        enough = min(group.rate(now) * fixed_ns, self.max_rows)
+        if self._closed or group.rows + 1 > enough:
             return 0.0
-        oldest_ns = min(jobs[0].queued_ns for jobs in self._groups.values())
-        left_ns = self.limits.max_delay_ms * 1e6 - (time.perf_counter_ns() - oldest_ns)
-        return left_ns / 1e9 if left_ns >= 5e5 else 0.0  # timers of the event loop count whole milliseconds
+        oldest = min(lane[0].queued_ns for lane in group.lanes.values())
+        end = min(oldest + min(fixed_ns, self.limits.max_delay_ms * 1e6), self._soonest_ns - fixed_ns)
+        left_ms = (end - now) / 1e6
+        if left_ms < _TIMER_MS:
+            return 0.0
+        self._awaited = (group, enough)
+        return left_ms
 
-    def _take(self) -> list[_Job]:
-        """The next requests that may share an execution, in order of arrival; those that nobody waits for are dropped."""
-        jobs: list[_Job] = []
-        while self._groups and not jobs:
-            key = next(iter(self._groups))
-            group = self._groups.pop(key)
-            rows = 0
-            while group and (not rows or rows + group[0].rows <= self.limits.max_rows):
-                job = group.popleft()
-                self._queued_rows -= job.rows
-                if self._is_wanted(job):
-                    jobs.append(job)
-                    rows += job.rows
-            if group:
-                self._groups[key] = group  # at the end: every shape gets its turn
+    def _take(self, group: Group, now: int) -> list[Job]:
+        """The next requests that may share an execution; those that nobody waits for are dropped."""
+
+        def is_wanted(job: Job) -> bool:
+            return self._is_wanted(job, now)
+
+        max_rows = self._runner.share(min(group.rows, self.max_rows), group.head().cells)
+        room = max_rows if max_rows < group.rows else self.max_rows
+        jobs = self._line.take(group, room, is_wanted, now)
+        if jobs and self._layout.padding.axes and len(self._line.groups) > 1:
+            room -= sum(job.rows for job in jobs)
+            spare_cells = self._runner.costs.fixed_ns / max(self._runner.costs.per_cell_ns, 1e-9)
+            for other in self._line.company(jobs, group, room, spare_cells):
+                jobs += self._line.take(other, room, is_wanted, now)
+        self._backlog.publish(self._line.rows)
         return jobs
 
-    def _is_wanted(self, job: _Job) -> bool:
-        if not job.answer.done() and not (job.is_gone is not None and job.is_gone()):
+    def _is_wanted(self, job: Job, now: int) -> bool:
+        if job.answer.done():  # the client's task was cancelled
+            self._count(job, "cancelled", now)
+        elif job.deadline_ns <= now:
+            self._drop(job, _late(), now)
+        elif job.is_gone is not None and job.is_gone():
+            self._drop(job, GoneError("The client hung up before its request was computed."), now)
+        else:
             return True
-        self.statistics.cancelled.add(time.perf_counter_ns() - job.queued_ns)
-        if not job.answer.done():
-            job.answer.set_exception(GoneError("The client hung up before its request was computed."))
         return False
 
-    def _deliver(self, jobs: list[_Job], results: list[Result], executions: list[Execution]) -> None:
-        self._computing = []
-        self._count(jobs, results, executions)
+    def _drop(self, job: Job, error: DeadlineError | GoneError, now: int) -> None:
+        job.answer.set_exception(error)
+        self._count(job, _outcome(error), now)
+
+    def _count(self, job: Job, outcome: str, now: int) -> None:
+        if not job.piece:
+            self.statistics.outcomes[outcome].add(now - job.queued_ns)
+
+    def _deliver(self, jobs: list[Job], started_ns: int, results: list[Result], executions: list[Execution]) -> None:
+        now = time.perf_counter_ns()
+        statistics = self.statistics
+        for execution in executions:
+            statistics.executed(execution)
         for job, result in zip(jobs, results, strict=True):
-            if job.answer.done():  # the client's task was cancelled while the graph ran
-                continue
+            statistics.queue_delay.add(started_ns - job.queued_ns)
+            answer, waits = job.answer, not job.answer.done()  # the client's task may be cancelled while the graph runs
             if isinstance(result, Exception):
-                job.answer.set_exception(result)
+                self._count(job, "failed", now)
+                if waits:
+                    answer.set_exception(result)
             else:
-                job.answer.set_result(result)
-        self._rest()
-        if self._groups:
+                self._count(job, "success", now)
+                if waits:
+                    answer.set_result(result)
+        if self._line.groups and self._wake_up is None:
             self._wake_up = asyncio.get_running_loop().call_soon(self._dispatch)
+        self._rest()
 
     def _rest(self) -> None:
         """Tell `close` when nothing is left to do."""
-        if self._drained is not None and not self._drained.done() and not self._groups:
+        if self._drained is not None and not (self._drained.done() or self._line.groups or self._runner.in_flight):
             self._drained.set_result(None)
 
-    def _count(self, jobs: list[_Job], results: list[Result], executions: list[Execution]) -> None:
-        statistics, now = self.statistics, time.perf_counter_ns()
-        compute_ns = sum(execution.ns for execution in executions)
-        for execution in executions:
-            statistics.executed(execution.rows, execution.ns)
-            if execution.rows:
-                self._ns_per_row += 0.25 * (execution.ns / execution.rows - self._ns_per_row)
-        self._expected_rows = min(sum(job.rows for job in jobs), self.limits.max_rows) if self._layout.batchable else 1
-        for job, result in zip(jobs, results, strict=True):
-            took = now - job.queued_ns
-            statistics.queue.add(max(0, took - compute_ns))
-            (statistics.fail if isinstance(result, Exception) else statistics.success).add(took)
+    def _watch(self, deadline_ns: int) -> None:
+        """Answer what waits at `deadline_ns`, the first deadline in the line, as soon as that has passed."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._soonest_ns = deadline_ns
+        delay_s = max((deadline_ns - time.perf_counter_ns()) / 1e9, 0.001)
+        self._expiry = asyncio.get_running_loop().call_later(delay_s, self._expire)
+
+    def _expire(self) -> None:
+        self._expiry, self._soonest_ns = None, NEVER
+        now = time.perf_counter_ns()
+        for job in self._line.expire(now):
+            self._is_wanted(job, now)  # no: it is dropped
+        self._backlog.publish(self._line.rows)
+        soonest_ns = self._line.soonest_ns()
+        if soonest_ns != NEVER:
+            self._watch(soonest_ns)
+        self._rest()
 
 
-async def _all(answers: list[asyncio.Future[Arrays]]) -> list[Arrays]:
-    """Every answer, or the first error; what is not computed by then is cancelled."""
-    try:
-        return [await answer for answer in answers]
-    finally:
-        for answer in answers:
-            if answer.done() and not answer.cancelled():
-                answer.exception()  # seen, so that it is not reported as forgotten
-            answer.cancel()
+def _late() -> DeadlineError:
+    return DeadlineError(
+        "The deadline passed before the request was computed; allow more time, or try again when less waits."
+    )
+
+
+def _outcome(error: Exception) -> str:
+    if isinstance(error, DeadlineError):
+        return "expired"
+    return "cancelled" if isinstance(error, GoneError) else "failed"

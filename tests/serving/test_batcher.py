@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import serving.batcher
+import serving.runner
 from serving.batcher import Batcher, Limits
 from serving.errors import ExecutionError, GoneError, NotReadyError, ProtocolError, QueueFullError
 from zoo.errors import PortError
@@ -55,7 +54,7 @@ def rows(*values: float, width: int = 1) -> dict[str, np.ndarray]:
 @pytest.fixture(params=["inline", "thread"])
 def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Where executions run: on the event loop, or in the batcher's thread."""
-    monkeypatch.setattr(serving.batcher, "INLINE_MS", 1e9 if request.param == "inline" else -1.0)
+    monkeypatch.setattr(serving.runner, "INLINE_MS", 1e9 if request.param == "inline" else -1.0)
     return request.param
 
 
@@ -126,7 +125,7 @@ def test_no_row_is_lost_doubled_or_computed_for_nobody(asked: list[dict[str, Any
     assert values["good"] <= set(computed)
     assert not values["gone"] & set(computed)
     assert batcher.statistics.rows == len(computed)
-    assert batcher.statistics.compute.count == len(model.executions)
+    assert sum(batcher.statistics.compute_time.counts) == len(model.executions)
 
 
 @by_property
@@ -173,47 +172,6 @@ def test_an_oversized_request_is_split_and_put_together_again(where: str) -> Non
     assert [len(batch) for batch in model.executions] == [4, 4, 3]
 
 
-def test_a_lone_client_never_waits_for_company() -> None:
-    async def scenario() -> float:
-        batcher = Batcher(ROWS, Doubler(), Limits(max_delay_ms=5000))
-        start = time.monotonic()
-        for value in range(20):
-            await batcher.submit(rows(value))
-        return time.monotonic() - start
-
-    assert asyncio.run(scenario()) < 2
-
-
-def test_company_that_does_not_come_is_waited_for_no_longer_than_the_limit() -> None:
-    async def scenario() -> list[float]:
-        batcher = Batcher(ROWS, Doubler(), Limits(max_delay_ms=100))
-        await asyncio.gather(*(batcher.submit(rows(value)) for value in range(8)))
-        took = []
-        for value in range(2):
-            start = time.monotonic()
-            await batcher.submit(rows(value))
-            took.append(time.monotonic() - start)
-        return took
-
-    first, second = asyncio.run(scenario())
-    assert first > 0.08  # eight came last time
-    assert second < 0.08  # one came last time
-
-
-def test_company_that_comes_ends_the_wait() -> None:
-    async def scenario() -> float:
-        batcher = Batcher(ROWS, Doubler(), Limits(max_delay_ms=5000))
-        await asyncio.gather(*(batcher.submit(rows(value)) for value in range(2)))
-        start = time.monotonic()
-        first = asyncio.ensure_future(batcher.submit(rows(1)))
-        await asyncio.sleep(0.01)
-        assert not first.done()
-        await asyncio.gather(first, batcher.submit(rows(2)))
-        return time.monotonic() - start
-
-    assert asyncio.run(scenario()) < 2
-
-
 class Gate(Doubler):
     """A Doubler that computes nothing until it is opened."""
 
@@ -227,7 +185,7 @@ class Gate(Doubler):
 
 
 def in_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving.batcher, "INLINE_MS", -1.0)
+    monkeypatch.setattr(serving.runner, "INLINE_MS", -1.0)
 
 
 def test_a_full_queue_refuses_at_once_and_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +204,7 @@ def test_a_full_queue_refuses_at_once_and_recovers(monkeypatch: pytest.MonkeyPat
             await batcher.submit(rows(*range(6)))
         gate.open.set()
         answers = await asyncio.gather(running, *waiting)
-        assert batcher.statistics.rejected.count == 1
+        assert batcher.statistics.outcomes["rejected"].count == 1
         await batcher.submit(rows(9))
         return answers
 

@@ -1,0 +1,103 @@
+"""Where executions run, how many at once, and what they cost.
+
+Executions that are short by measurement run on the event loop itself: handing them to a thread costs more than they do.
+Longer ones run in threads, `max_in_flight` at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from serving.batches import Execution, Layout, Request, Result, Run, compute, guilty
+from serving.costs import Costs
+
+INLINE_MS = 2.0
+_WARM_UP_MS = 20.0  # what a larger batch may take at most for the sake of knowing its cost
+
+Outcome = tuple[list[Result], list[Execution]]
+Deliver = Callable[[list[Result], list[Execution]], None]
+
+
+class Runner:
+    """Runs one graph from one event loop."""
+
+    def __init__(self, layout: Layout, run: Run, max_in_flight: int) -> None:
+        self.costs = Costs()
+        self.in_flight = 0
+        self._layout = layout
+        self._run = run
+        self._max_in_flight = max_in_flight
+        self._threads = ThreadPoolExecutor(max_in_flight, thread_name_prefix=f"graph-{layout.name}")
+
+    @property
+    def is_free(self) -> bool:
+        return self.in_flight < self._max_in_flight
+
+    def share(self, rows: int, cells: int) -> int:
+        """How many of `rows` one execution should take, so that the free threads finish all of them soonest.
+
+        All, where they run on the event loop, or where the fixed cost of more executions exceeds the time that is saved.
+        """
+        free = self._max_in_flight - self.in_flight
+        whole, fixed = self.costs.expected_ns(rows * cells), self.costs.fixed_ns
+        if free < 2 or whole <= INLINE_MS * 1e6 or whole - fixed <= free * fixed:
+            return rows
+        return -(-rows // free)
+
+    def start(self, requests: Sequence[Request], deliver: Deliver) -> bool:
+        """Compute, here or in a thread, and hand the outcome to `deliver` on the event loop. True when it ran here."""
+        self.in_flight += 1
+        here = self.costs.expected_ns(self._layout.cells_of(requests)) <= INLINE_MS * 1e6
+        try:
+            if here:
+                outcome = compute(self._layout, self._run, requests)
+            else:
+                loop = asyncio.get_running_loop()
+                computed = loop.run_in_executor(self._threads, compute, self._layout, self._run, requests)
+        except BaseException as error:  # the end of the process, or no thread to be had: everyone is answered all the same
+            self._finish(deliver, self._crash(requests, error))
+            if isinstance(error, Exception):
+                return here
+            raise
+        if here:
+            self._finish(deliver, outcome)
+        else:
+            computed.add_done_callback(partial(self._computed, requests, deliver))
+        return here
+
+    def shutdown(self) -> None:
+        self._threads.shutdown(wait=False)
+
+    def warm_up(self, request: Request, max_rows: int, times: int) -> float:
+        """Milliseconds of the fastest run of `request`; larger batches of it are run too where they take little time."""
+        fastest = self._try([request], times)
+        most = int(min(max_rows / max(1, request.rows), _WARM_UP_MS / fastest)) if fastest else 0
+        if most > 1:
+            self._try([request] * most, times)
+        return fastest
+
+    def _try(self, requests: list[Request], times: int) -> float:
+        runs = [compute(self._layout, self._run, requests)[1] for _ in range(times)]
+        executions = [run[0] for run in runs if len(run) == 1]  # more than one when it failed
+        if not executions:
+            return 0.0
+        fastest = min(executions, key=lambda execution: execution.ns)
+        self.costs.observe(fastest.cells, fastest.ns)
+        return fastest.ns / 1e6
+
+    def _computed(self, requests: Sequence[Request], deliver: Deliver, computed: asyncio.Future[Outcome]) -> None:
+        error = computed.exception()
+        self._finish(deliver, computed.result() if error is None else self._crash(requests, error))
+
+    def _crash(self, requests: Sequence[Request], error: BaseException) -> Outcome:
+        return [guilty(self._layout, error) for _ in requests], []
+
+    def _finish(self, deliver: Deliver, outcome: Outcome) -> None:
+        self.in_flight -= 1
+        results, executions = outcome
+        for execution in executions:
+            self.costs.observe(execution.cells, execution.ns)
+        deliver(results, executions)
