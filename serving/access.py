@@ -46,8 +46,16 @@ class Visit:
         self.model, self.version, self.id, self.rows = model, version, id and id[:_LONGEST], rows
 
 
+def require_sinks(settings: Settings) -> None:
+    """Raises UsageError when spans are wanted but have nowhere to go."""
+    if settings.otel:
+        from serving.tracing import make_exporter
+
+        make_exporter()
+
+
 def observe(app: App, settings: Settings) -> App:
-    """`app` itself when nothing is to be noted. Raises UsageError when spans have nowhere to go."""
+    """`app` itself when nothing is to be noted. Raises what `require_sinks` raises."""
     sinks: list[Sink] = []
     if settings.access_log:
         sinks.append(AccessLog(settings.access_log))

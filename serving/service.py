@@ -15,6 +15,7 @@ import bentoml
 import orjson
 from starlette.responses import JSONResponse
 
+from serving.access import observe, require_sinks
 from serving.app import make_app
 from serving.body import App
 from serving.catalogue import Catalogue
@@ -43,7 +44,7 @@ class Fronted(bentoml.Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> App:
         worker.app = HotPath(super().to_asgi(is_main=is_main), catalogue)
-        return worker.app
+        return observe(worker.app, Settings.from_environment())
 
 
 @bentoml.service(
@@ -69,7 +70,9 @@ class Zoo:
     def refuse_what_is_not_proven() -> None:
         """In the supervisor, before any worker starts: a model whose bytes differ from its certificate ends it."""
         try:
-            set_up_state(Settings.from_environment(), supervisor=True)
+            settings = Settings.from_environment()
+            require_sinks(settings)
+            set_up_state(settings, supervisor=True)
         except ZooError as error:
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(error.status) from None

@@ -19,12 +19,12 @@ from zoo.errors import UsageError
 
 
 class Tracer:
-    """Makes a span of each visit, once it is over. Raises UsageError when spans have nowhere to go."""
+    """Makes a span of each visit, once it is over. Raises what `make_exporter` raises."""
 
     def __init__(self) -> None:
         os.environ.setdefault("OTEL_SERVICE_NAME", "zoo")
         self._provider = TracerProvider()
-        self._provider.add_span_processor(BatchSpanProcessor(_exporter()))
+        self._provider.add_span_processor(BatchSpanProcessor(make_exporter()))
         self._tracer = self._provider.get_tracer("zoo.serving", __version__)
 
     def __call__(self, visit: Visit) -> None:
@@ -55,7 +55,8 @@ class Tracer:
         self._provider.force_flush()
 
 
-def _exporter() -> SpanExporter:
+def make_exporter() -> SpanExporter:
+    """Where spans go. Raises UsageError for another than otlp or console, and when the package for otlp is missing."""
     name = os.environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
     if name == "console":
         return ConsoleSpanExporter()
