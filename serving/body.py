@@ -61,6 +61,8 @@ def hung_up(receive: Receive) -> bool:
         steps.send(None)
     except StopIteration as stop:
         return stop.value["type"] == "http.disconnect"
+    except Exception:  # a connection that cannot even be asked
+        return True
     steps.close()
     return False
 

@@ -24,6 +24,7 @@ _BYTES = (b"content-type", b"application/octet-stream")
 _RETRY_AFTER = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="zoo"')
 _MIN_BYTES = 4096  # below, compressing takes longer than sending the rest on any network
+_MOST_LEFT = 0.9  # of the bytes, or the client would unpack for nothing
 _THREAD_BYTES = 2**16  # compressing more than this would keep other requests waiting
 _WINDOWS = {b"gzip": 31, b"deflate": 15}  # as zlib counts them
 _REFUSED = re.compile(rb"q=0(\.0*)?$")
@@ -72,7 +73,7 @@ def pays_compressed(body: bytes, sent: Mapping[bytes, bytes]) -> bool:
 
 
 async def compress(headers: Headers, body: bytes, sent: Mapping[bytes, bytes]) -> tuple[Headers, bytes]:
-    """The answer in an encoding that the client accepts, unless that is none of ours or makes it no smaller."""
+    """The answer in an encoding that the client accepts, unless that is none of ours or hardly makes it smaller."""
     encoding = _accepted(sent[b"accept-encoding"])
     if not encoding:
         return headers, body
@@ -80,7 +81,7 @@ async def compress(headers: Headers, body: bytes, sent: Mapping[bytes, bytes]) -
         packed = zlib.compress(body, 1, _WINDOWS[encoding])
     else:
         packed = await asyncio.to_thread(zlib.compress, body, 1, _WINDOWS[encoding])
-    if len(packed) >= len(body):
+    if len(packed) > _MOST_LEFT * len(body):
         return headers, body
     rest = [pair for pair in headers if pair[0] != b"content-length"]
     return [*rest, length(packed), (b"content-encoding", encoding), (b"vary", b"accept-encoding")], packed

@@ -127,3 +127,10 @@ def test_hanging_up_is_seen_without_waiting_and_without_losing_anything() -> Non
         return seen
 
     assert asyncio.run(scenario()) == [False, False, True]
+
+
+def test_a_connection_that_cannot_be_asked_counts_as_hung_up() -> None:
+    async def receive() -> dict[str, Any]:
+        raise ConnectionError("torn")
+
+    assert hung_up(receive)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ GRAPH = Graph(
     inputs=(port("x", "batch", 2), port("n", "batch", dtype="int64")),
     outputs=(port("y", "batch", 2), port("z", "batch")),
 )
+HUGE = 2**62
 N = {"name": "n", "shape": [1], "datatype": "INT64", "data": [7]}
 X = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2.5]}
 
@@ -59,7 +61,7 @@ def test_json_flat_and_nested() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_dtype_both_ways(dtype: str) -> None:
     """What goes in as bytes or as JSON comes back from `render` bit by bit."""
-    values = np.array([0, 1, 1]).astype(dtype) if dtype in ("bool", "uint8") else np.array([-3, 0, 100]).astype(dtype)
+    values = np.array([0, 1, 1]).astype(dtype) if dtype[0] in "bu" else np.array([-3, 0, 100]).astype(dtype)
     graph = one_port(dtype)
     tensor = {"name": "x", "shape": [3], "datatype": DATATYPES[dtype]}
     sent = json.dumps({"inputs": [{**tensor, "parameters": {"binary_data_size": values.nbytes}}]}).encode()
@@ -108,6 +110,61 @@ def test_outputs_are_chosen_each_in_its_form() -> None:
     assert int(dict(headers)[b"content-length"]) == len(answer)
 
 
+def test_timeout_and_priority() -> None:
+    """Of priorities, a client's 1 is the highest, and larger is sooner from here on."""
+    plain = parse(body(X, N), None, GRAPH)
+    assert (plain.timeout_us, plain.priority) == (0, 0)
+    levels = [parse(body(X, N, parameters={"priority": level}), None, GRAPH).priority for level in (1, 2, 9, 11, 2**62)]
+    assert levels == sorted(levels, reverse=True)
+    assert levels[2] > 0 > levels[3]
+    assert parse(body(X, N, parameters={"timeout": 1500, "custom": [1]}), None, GRAPH).timeout_us == 1500
+
+
+def test_rows_are_limited_by_what_is_declared() -> None:
+    parse(body(X, N), None, GRAPH, max_rows=1)
+    for shape in ([2, 2], [HUGE, 2]):
+        with pytest.raises(
+            ProtocolError, match=rf"has {shape[0]} rows; send at most 1 at once \(ZOO_MAX_QUEUE_ROWS\)"
+        ) as error:
+            parse(body(without(X, shape=shape), N), None, GRAPH, max_rows=1)
+        assert error.value.http_status == 413
+
+
+def test_the_same_json_again_is_read_anew_for_every_body_graph_and_limit() -> None:
+    """What was understood of a head is remembered; nothing else may be."""
+    head = body({"name": "x", "shape": [2], "datatype": "FP32", "parameters": {"binary_data_size": 8}})
+    first, second = one_port("float32"), one_port("float32")
+    other = Graph(inputs=(port("x", "batch"),), outputs=(port("other", "batch"),))
+    for graph, output in ((first, "y"), (second, "y"), (other, "other"), (first, "y")):
+        for values in ([1, 2], [3, 4]):
+            blobs = np.array(values, np.float32).tobytes()
+            request = parse(head + blobs, len(head), graph)
+            np.testing.assert_array_equal(request.inputs["x"], values)
+            assert request.outputs == ((output, False),)
+        for blobs in (b"", b"\0" * 7, b"\0" * 9):
+            with pytest.raises(ProtocolError, match=r"left in the body|bytes follow"):
+                parse(head + blobs, len(head), graph)
+    with pytest.raises(ProtocolError, match="send FP64"):
+        parse(head + b"\0" * 8, len(head), one_port("float64"))
+    with pytest.raises(ProtocolError, match="at most 1 at once"):
+        parse(head + b"\0" * 8, len(head), first, max_rows=1)
+    with pytest.raises(ProtocolError, match="nested deeper than 2"):
+        parse(head + b"\0" * 8, len(head), first, max_depth=2)
+
+
+def test_many_heads_and_ids_are_not_remembered_for_ever() -> None:
+    graph = one_port("float32")
+    tensor = {"name": "x", "shape": [1], "datatype": "FP32", "parameters": {"binary_data_size": 4}}
+    tracemalloc.start()
+    try:
+        for number in range(3000):
+            for text in (body(tensor, parameters={"timeout": number, "more": "x" * 1000}), body(tensor, id=str(number))):
+                assert parse(text + b"\0" * 4, len(text), graph).id in (None, str(number))
+        assert tracemalloc.get_traced_memory()[0] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
 def test_float32_survives_json() -> None:
     values = np.random.default_rng(0).normal(size=200).astype(np.float32)
     request = parse(body({"name": "x", "shape": [1], "datatype": "FP32", "data": [0]}), None, one_port("float32"))
@@ -123,7 +180,6 @@ def test_an_infinite_answer_is_not_hidden_as_null() -> None:
     assert error.value.http_status == 422
 
 
-HUGE = 2**62
 MALFORMED: dict[str, tuple[bytes, int | None, str]] = {
     "empty": (b"", None, "not JSON"),
     "no json": (b"{'a': 1}", None, "not JSON"),
@@ -145,7 +201,12 @@ MALFORMED: dict[str, tuple[bytes, int | None, str]] = {
     "no datatype": (body(without(X, "datatype"), N), None, "datatype None; send FP32"),
     "other datatype": (body(without(X, datatype="FP64"), N), None, "datatype 'FP64'; send FP32"),
     "datatype a list": (body(without(X, datatype=["FP32"]), N), None, "send FP32"),
-    "strings": (body(without(X, datatype="BYTES", data=["a", "b"]), N), None, "datatype 'BYTES'"),
+    "strings": (
+        body(without(X, datatype="BYTES", data=["a", "b"]), N),
+        None,
+        r"datatype 'BYTES' \(no port here takes text\); send FP32",
+    ),
+    "bfloat16": (*binary(body(blob(4, datatype="BF16"), N), b"\0" * 4), r"'BF16' \(NumPy has no such numbers\); send FP32"),
     "no shape": (body(without(X, "shape"), N), None, "shape None; send float32"),
     "negative size": (body(without(X, shape=[-1, 2]), N), None, "sizes of 0 or more"),
     "fraction of a size": (body(without(X, shape=[1.0, 2]), N), None, "sizes of 0 or more"),
@@ -184,6 +245,14 @@ MALFORMED: dict[str, tuple[bytes, int | None, str]] = {
     "parameters a list": (body(without(X, parameters=[1]), N), None, "Input 'x' has a list as 'parameters'"),
     "request parameters": (body(X, N, parameters=3), None, "The request has a number as 'parameters'"),
     "flag a word": (body(X, N, parameters={"binary_data_output": "yes"}), None, "is a string; send true or false"),
+    "sequence": (body(X, N, parameters={"sequence_id": 7}), None, "no model here keeps a state"),
+    "priority negative": (
+        body(X, N, parameters={"priority": -1}),
+        None,
+        "'priority' is -1; send a whole number of 0 or more",
+    ),
+    "priority a word": (body(X, N, parameters={"priority": "high"}), None, "'priority' is 'high'"),
+    "timeout a fraction": (body(X, N, parameters={"timeout": 0.5}), None, "'timeout' is 0.5"),
     "id a number": (body(X, N, id=3), None, "'id' is a number; send a string"),
     "outputs a word": (body(X, N, outputs="y"), None, "'outputs' is a string"),
     "output a word": (body(X, N, outputs=["y"]), None, "An output is a string"),
@@ -208,6 +277,11 @@ def test_a_malformed_request_is_refused_with_a_sentence(case: str) -> None:
         ("uint8", [256], "does not fit uint8"),
         ("int8", [-129], "does not fit int8"),
         ("int32", [2**31], "does not fit int32"),
+        ("uint64", [2**64], "holds a fraction; send whole numbers"),
+        ("uint64", [-1], "does not fit uint64"),
+        ("int16", [2**15], "does not fit int16"),
+        ("uint16", [2**16], "does not fit uint16"),
+        ("uint32", [2**32], "does not fit uint32"),
         ("bool", [1], "holds a number; send true and false"),
         ("float64", ["inf"], "holds a string"),
     ],
