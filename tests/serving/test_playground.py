@@ -84,7 +84,7 @@ def is_ours(url: str, server: Any) -> bool:
 
 
 def is_problem(message: Any, refusals: bool) -> bool:
-    refused = message.text.startswith("Failed to load resource: the server responded with a status of 4")
+    refused = re.match(r"Failed to load resource: the server responded with a status of [45]", message.text)
     return message.type in ("error", "warning") and not (refusals and refused)
 
 
@@ -362,6 +362,18 @@ def test_a_model_that_is_loaded_meanwhile_appears(visit: Open, zoo: Any) -> None
     expect(headline(page)).to_contain_text("1 · ")  # what was drawn stays
 
 
+def test_a_service_that_is_not_ready_says_why_until_it_is(visit: Open, zoo: Any) -> None:
+    def start_late(page: Page) -> None:
+        page.route("**/v1/models", lambda route: route.fulfill(json={"service": "zoo", "models": []}))
+        page.route("**/health/ready", lambda route: route.fulfill(status=503, json={"error": "Not proven yet."}))
+
+    page = visit(zoo, prepare=start_late, refusals=True)
+    expect(page.locator("#notice")).to_have_text("Not proven yet.")
+    page.unroute_all()
+    expect(page.locator("h1")).to_contain_text(PICTURES)
+    expect(page.locator("#notice")).to_be_hidden()
+
+
 # For everybody
 
 
@@ -437,6 +449,7 @@ def test_a_key_is_asked_for_sent_and_not_kept(visit: Open, hub: Path, serve: Cal
         wait_ready(server)
         page = visit(server, refusals=True)
         expect(page.locator("#notice")).to_have_text(server.error("GET", "/v1/models")[1])
+        expect(page.locator("#status")).to_have_text("needs an API key")
         page.keyboard.type("wrong")  # the field has the focus
         page.keyboard.press("Enter")
         expect(page.locator("#key-value")).to_be_focused()

@@ -18,6 +18,7 @@ let panel = null;
 let shown = null; // the model of the panel
 let request = null; // the last one that was shown
 let sending = false;
+let retry = null;
 let served = null; // names and versions at the last look
 
 async function load() {
@@ -46,7 +47,8 @@ function refuse(error) {
     $("key").open = true;
     $("key-value").focus();
   } else {
-    setTimeout(load, RETRY_MS);
+    clearTimeout(retry);
+    retry = setTimeout(load, RETRY_MS);
   }
 }
 
@@ -154,7 +156,8 @@ async function resend() {
 
 /** After each look at the statistics: is the service there, and does it still serve what it served? */
 function polled(error, names) {
-  $("status").textContent = error ? "not reachable" : `${service} · ${models.length} model${models.length === 1 ? "" : "s"}`;
+  const well = `${service} · ${models.length} model${models.length === 1 ? "" : "s"}`;
+  $("status").textContent = !error ? well : error.status === 401 ? "needs an API key" : "not reachable";
   $("status").classList.toggle("bad", Boolean(error));
   if (error) return;
   const now = names.join();
