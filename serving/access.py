@@ -9,9 +9,10 @@ import logging
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import orjson
 
@@ -20,8 +21,6 @@ from serving.settings import Settings
 
 VISIT = "zoo.visit"
 _LONGEST = 200  # characters of what a client wrote
-
-Sink = Callable[["Visit"], None]
 
 
 @dataclass(slots=True)
@@ -42,8 +41,17 @@ class Visit:
     id: str | None = None
     rows: int | None = None
 
-    def asked(self, model: str, version: str, id: str | None = None, rows: int | None = None) -> None:
-        self.model, self.version, self.id, self.rows = model, version, id and id[:_LONGEST], rows
+    def asked(self, id: str | None, rows: int) -> None:
+        self.id, self.rows = id and id[:_LONGEST], rows
+
+
+class Sink(Protocol):
+    """Where visits are noted."""
+
+    def note(self, visit: Visit) -> None: ...
+
+    def close(self) -> None:
+        """Called when the service has answered its last request."""
 
 
 def require_sinks(settings: Settings) -> None:
@@ -74,9 +82,15 @@ class Observed:
         self._sinks = sinks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
+        if scope["type"] == "http":
+            await self._observe(scope, receive, send)
             return
+        await self._app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            for sink in self._sinks:
+                sink.close()
+
+    async def _observe(self, scope: Scope, receive: Receive, send: Send) -> None:
         host = (scope.get("client") or ("",))[0]
         visit = Visit(scope["method"], scope["path"][:_LONGEST], host, scope["headers"], time.time_ns())
         start = time.perf_counter_ns()
@@ -97,7 +111,7 @@ class Observed:
         finally:
             visit.took_ns = time.perf_counter_ns() - start
             for sink in self._sinks:
-                sink(visit)
+                sink.note(visit)
 
 
 class AccessLog:
@@ -113,9 +127,12 @@ class AccessLog:
             handler.setFormatter(logging.Formatter("%(message)s"))
             self._log.addHandler(handler)
 
-    def __call__(self, visit: Visit) -> None:
+    def note(self, visit: Visit) -> None:
         if visit.status >= 400 or random.random() < self._share:
             self._log.info("%s", _line(visit))
+
+    def close(self) -> None:
+        pass  # every line is written at once
 
 
 def _line(visit: Visit) -> str:

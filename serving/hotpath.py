@@ -59,6 +59,9 @@ class HotPath:
         settings = self.catalogue.settings
         path, sent = scope["path"], dict(scope["headers"])
         deadline: Deadline | None = None
+        visit: Visit | None = scope.get(VISIT)
+        if visit is not None:
+            visit.model, visit.version = target.name, target.version
         try:
             if settings.api_keys:
                 require_key("POST", path, sent, settings.api_keys, settings.admin_keys)
@@ -66,7 +69,7 @@ class HotPath:
             body = await read_body(sent, receive, settings.max_body_bytes)
             # A version that took over meanwhile answers. From here until the request is queued nothing is awaited.
             target = self._target(path) or self._gone(target)
-            call = Call(body, sent, deadline, partial(hung_up, receive), scope.get(VISIT))
+            call = Call(body, sent, deadline, partial(hung_up, receive), visit)
             answer = self._infer if path in self.catalogue.infer_paths else self._predict
             headers, body = await answer(target, call)  # type: ignore[arg-type]
             if pays_compressed(body, sent):
@@ -98,7 +101,7 @@ class HotPath:
         if request.timeout_us:
             call.deadline.replace(request.timeout_us)
         if call.visit is not None:
-            call.visit.asked(endpoint.name, endpoint.version, request.id, _rows(endpoint, request))
+            call.visit.asked(request.id, _rows(endpoint, request))
         outputs = await endpoint.batcher.submit(
             request.inputs, is_gone=call.is_gone, deadline_ns=call.deadline.ns, priority=request.priority
         )
@@ -111,8 +114,6 @@ class HotPath:
             raise ProtocolError(
                 "There is no Content-Type; send one, such as image/png, text/csv or application/json.", status=415
             )
-        if call.visit is not None:
-            call.visit.asked(model.name, model.version)
         if media_type in IMAGE_TYPES and count_pixels(call.body) > settings.max_pixels:
             raise ProtocolError(
                 f"The image has more than {settings.max_pixels:,} pixels (ZOO_MAX_PIXELS); send a smaller one.", status=413

@@ -27,7 +27,7 @@ class Tracer:
         self._provider.add_span_processor(BatchSpanProcessor(make_exporter()))
         self._tracer = self._provider.get_tracer("zoo.serving", __version__)
 
-    def __call__(self, visit: Visit) -> None:
+    def note(self, visit: Visit) -> None:
         carrier = {name.decode("latin-1"): value.decode("latin-1") for name, value in visit.headers}
         attributes: dict[str, str | int] = {
             "http.request.method": visit.method,
@@ -50,9 +50,9 @@ class Tracer:
             span.set_status(Status(StatusCode.ERROR))
         span.end(visit.start_ns + visit.took_ns)
 
-    def flush(self) -> None:
-        """Hand over what has ended by now; at the end of the process this happens by itself."""
-        self._provider.force_flush()
+    def close(self) -> None:
+        """Send what has not been sent: a worker that is told to stop does not wait for this."""
+        self._provider.shutdown()
 
 
 def make_exporter() -> SpanExporter:

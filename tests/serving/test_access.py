@@ -41,7 +41,8 @@ def app(status: int, *, fail: bool = False) -> Any:
     async def answer(scope: Any, receive: Any, send: Any) -> None:
         while (await receive())["more_body"]:
             pass
-        scope[VISIT].asked("m", "3", "id-1", 2)
+        scope[VISIT].model, scope[VISIT].version = "m", "3"
+        scope[VISIT].asked("id-1", 2)
         if fail:
             raise RuntimeError("broken")
         await send({"type": "http.response.start", "status": status, "headers": []})
@@ -123,13 +124,14 @@ def test_what_a_client_wrote_is_one_short_line(capsys: pytest.CaptureFixture[str
     log = AccessLog(1.0)
     try:
         one = Visit("GET", "/a\nb", "10.0.0.1", [], 0, status=200)
-        one.asked("m", "1", "\n" + "x" * 10_000)
-        log(one)
+        one.asked("\n" + "x" * 10_000, 1)
+        log.note(one)
     finally:
         logging.getLogger("zoo.access").handlers.clear()
     text = capsys.readouterr().out
     assert text.count("\n") == 1
     assert len(text) < 500
+    log.close()
     assert json.loads(text)["path"] == "/a\nb"
 
 
@@ -190,3 +192,28 @@ def test_opentelemetry_is_not_even_imported_when_off() -> None:
     code = "import sys, serving.hotpath, serving.access; print('opentelemetry.sdk' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "False\n"
+
+
+STOPPED = """
+import asyncio, os, sys
+sys.path[:0] = ["tests/serving"]
+from test_access import app, visit
+from serving.access import observe
+from serving.settings import Settings
+
+async def both(scope, receive, send):
+    if scope["type"] == "http":
+        await app(200)(scope, receive, send)
+
+layer = observe(both, Settings(otel=1))
+asyncio.run(visit(layer))
+asyncio.run(layer({"type": "lifespan"}, None, None))
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def test_a_worker_that_stops_has_sent_its_spans() -> None:
+    environment = {**os.environ, "OTEL_TRACES_EXPORTER": "console"}
+    done = subprocess.run([sys.executable, "-c", STOPPED], env=environment, capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout)["name"] == "POST m", done.stderr

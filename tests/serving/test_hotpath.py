@@ -25,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from serving.access import VISIT, Visit
 from serving.batcher import Batcher
 from serving.catalogue import Catalogue
 from serving.hotpath import HotPath
@@ -669,3 +670,25 @@ def test_what_is_no_request_is_handed_on_untouched() -> None:
     scope = {"type": "lifespan"}
     asyncio.run(HotPath(app, SimpleNamespace())(scope, 1, 2))  # type: ignore[arg-type]
     assert seen == [(scope, 1, 2)]
+
+
+def test_what_is_noted_of_a_request() -> None:
+    """Also of one that fails: whose it was, and of how many rows as far as that is known."""
+    door = Door()
+    asked = [
+        (INFER, request(3, id="mine"), 200, ("double", "1", "mine", 3)),
+        (INFER, b"nonsense", 400, ("double", "1", None, None)),
+        (PREDICT, b"1,2", 200, ("double", "1", None, 2)),
+        (PREDICT, b"unreadable", 400, ("double", "1", None, None)),
+        ("/predict", b"{}", 200, (None, None, None, None)),
+    ]
+    for path, body, status, expected in asked:
+        visit = Visit("POST", path, "", [], 0)
+
+        async def noted(scope: Any, receive: Any, send: Any, visit: Visit = visit) -> None:
+            await HotPath(door.app.app, door.catalogue)({**scope, VISIT: visit}, receive, send)
+
+        front = SimpleNamespace(app=noted)
+        answer = asyncio.run(Door.ask(front, "POST", path, [body], content_type="text/csv"))  # type: ignore[arg-type]
+        assert answer.status == status
+        assert (visit.model, visit.version, visit.id, visit.rows) == expected
