@@ -24,7 +24,7 @@ def models_document(catalogue: Catalogue) -> dict[str, Any]:
     """The service, and every model with its task, metrics, codec settings, graphs and ports."""
     return {
         "service": f"zoo {__version__}",
-        "models": [_model(model) for model in catalogue.models.values()],
+        "models": [_model(catalogue.models[name]) for name in sorted(catalogue.models)],
         "health": ["/v2/health/live", "/v2/health/ready"],
     }
 
