@@ -188,13 +188,13 @@ async def locked(state: State, *, shared: bool = False) -> AsyncIterator[None]:
 
 def _settle() -> None:
     """Spare the garbage collector what lives as long as the service: full collections are what delays a request."""
-    gc.collect()
+    _release()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
 
 def _release() -> None:
-    """Give back to the system what a model that left has freed."""
+    """Give back to the system what a model that left has freed, or one that came: reading it took its size once more."""
     gc.collect()
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # a C library other than glibc
