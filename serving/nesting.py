@@ -14,10 +14,18 @@ _OTHERS = bytes(byte for byte in range(256) if not _STEPS[byte])
 def check_depth(text: bytes | memoryview, limit: int) -> None:
     """Raises ProtocolError when lists and objects are nested deeper than `limit`; exact for JSON, harmless for the rest."""
     text = bytes(text)  # a copy only of a view
-    if text.count(b"[") + text.count(b"{") <= limit:
-        return
-    if _depth(text) > limit:
+    if _occurs(text, b"[", limit) + _occurs(text, b"{", limit) > limit and _depth(text) > limit:
         raise ProtocolError(f"The JSON is nested deeper than {limit} (ZOO_MAX_JSON_DEPTH); send flatter data.")
+
+
+def _occurs(text: bytes, byte: bytes, most: int) -> int:
+    """How often, counted to `most` + 1: most requests have few brackets, and finding is faster than counting."""
+    at = -1
+    for count in range(most + 1):
+        at = text.find(byte, at + 1)
+        if at < 0:
+            return count
+    return most + 1
 
 
 def _depth(text: bytes) -> int:
