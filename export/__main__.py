@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.status import Status
 
 from zoo.commands import run_command, shell
 from zoo.errors import ParityError, UsageError
+
+if TYPE_CHECKING:
+    from export.validate import Report
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -25,18 +26,20 @@ def build(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     out: Annotated[Path, typer.Argument(help="Folder of the candidate; replaced as a whole.")],
     version: Annotated[int, typer.Option(help="Version of the artifact.")] = 1,
+    variants: Annotated[str | None, typer.Option(help="Twins, separated by commas; '' for none.")] = None,
 ) -> None:
-    """Export every graph of a run."""
+    """Export every graph of a run, and its twins."""
     from export.candidate import build_candidate
 
-    manifest = build_candidate(run, out, version=version)
-    for graph in manifest.graphs:
-        print(f"{out / graph.file}  {(out / graph.file).stat().st_size:,} bytes")
+    chosen = None if variants is None else tuple(dict.fromkeys(filter(None, map(str.strip, variants.split(",")))))
+    build_candidate(run, out, version=version, variants=chosen)
+    for file in sorted(out.glob("*.onnx"), key=lambda file: (file.name.split(".")[0], len(file.name), file.name)):
+        print(f"{file}  {file.stat().st_size:,} bytes")
 
 
 @app.command()
 def validate(
-    artifact: Annotated[Path | None, typer.Argument(help="Candidate or published artifact.")] = None,
+    artifacts: Annotated[list[Path] | None, typer.Argument(help="Candidates or published artifacts.")] = None,
     run: Annotated[Path | None, typer.Option(help="Run folder with the whole test split.")] = None,
     original: Annotated[str | None, typer.Option(help="package.module:factory of your own torch module.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Its weights, safetensors.")] = None,
@@ -49,44 +52,85 @@ def validate(
     provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt.")] = "cpu",
     depth: Annotated[str | None, typer.Option(help="quick, full (when certifying) or thorough.")] = None,
     certify: Annotated[bool, typer.Option(help="Write the certificate of a candidate that passes.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write the report as JUnit XML.")] = None,
+    jobs: Annotated[int, typer.Option(help="Artifacts at a time.")] = 1,
+    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page; of several, into a folder.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the report as JSON; of several, into a folder.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the report as JUnit XML; of several, into a folder.")] = None,
     github: Annotated[bool, typer.Option(help="Print annotations for a GitHub workflow.")] = False,
 ) -> None:
-    """Prove graphs numerically equal to their original: an artifact's, or a file of your own."""
-    from export.certify import certify as write_certificate
-    from export.deliver import deliver
-    from export.foreign import file_reference, module_reference, validate_file
-    from export.validate import validate as validate_artifact
+    """Prove graphs numerically equal to their original: those of artifacts, or a file of your own."""
+    files = {name: path for name, path in (("--html", html), ("--json", json), ("--junit", junit)) if path}
+    if artifacts and len(artifacts) > 1:
+        from export.many import validate_many
 
+        if run or certify or original or onnx_reference or onnx:
+            raise UsageError("Of several artifacts each is proven on its own; --run, --certify and --onnx go with one.")
+        options = ["--seed", str(seed), "--provider", provider, *(["--depth", depth] if depth else [])]
+        status = validate_many(artifacts, [*options, *(["--github"] if github else [])], jobs=jobs, files=files)
+        raise typer.Exit(status)
+    artifact = artifacts[0] if artifacts else None
     if artifact is not None:
         if original or onnx_reference or onnx:
             raise UsageError("Name an artifact, or --onnx with --original or --onnx-reference, not both.")
-        depth = depth or ("full" if certify else "quick")
-        with Status(f"proving {artifact}", console=Console(stderr=True)) as status:
-            report = validate_artifact(
-                artifact,
-                run=run,
-                seed=seed,
-                provider=provider,
-                depth=depth,
-                say=lambda what: status.update(f"proving {what}"),
-            )
+        report = _of_artifact(artifact, run, seed, provider, depth or ("full" if certify else "quick"))
     else:
-        if onnx is None or (original is None) == (onnx_reference is None):
-            raise UsageError("Name an artifact, or --onnx with either --original or --onnx-reference.")
-        if original is not None and weights is None:
-            raise UsageError("--original needs --weights, a safetensors file.")
         if certify or run or depth not in (None, "quick"):
             raise UsageError("--certify, --run and --depth are for artifacts and candidates; leave them out with --onnx.")
-        reference = module_reference(original, weights) if original and weights else file_reference(onnx_reference or onnx)
-        report = validate_file(onnx, reference, ports=ports, samples=samples, method=method, seed=seed, provider=provider)
+        report = _of_file(onnx, original, weights, onnx_reference, ports, samples, method, seed, provider)
+    from export.deliver import deliver
+
     deliver(report, shell(), artifact or onnx, html=html, json=json, junit=junit, github=github)
     if not report.passed:
         raise ParityError(f"{report.subject} is not proven equal to its original.")
-    if certify and artifact:
+    if artifact is not None:
+        _keep(report, artifact, certify)
+
+
+def _of_artifact(artifact: Path, run: Path | None, seed: int, provider: str, depth: str) -> Report:
+    from export.progress import told
+    from export.validate import validate as validate_artifact
+
+    with told(f"proving {artifact.name}") as say:
+        return validate_artifact(artifact, run=run, seed=seed, provider=provider, depth=depth, say=say)
+
+
+def _of_file(
+    onnx: Path | None,
+    original: str | None,
+    weights: Path | None,
+    onnx_reference: Path | None,
+    ports: Path | None,
+    samples: Path | None,
+    method: str,
+    seed: int,
+    provider: str,
+) -> Report:
+    from export.foreign import file_reference, module_reference, validate_file
+    from export.progress import told
+
+    if onnx is None or (original is None) == (onnx_reference is None):
+        raise UsageError("Name an artifact, or --onnx with either --original or --onnx-reference.")
+    if original is not None and weights is None:
+        raise UsageError("--original needs --weights, a safetensors file.")
+    with told(f"proving {onnx.name}") as say:
+        say("parity and invariances", 0, 1)
+        reference = module_reference(original, weights) if original and weights else file_reference(onnx_reference or onnx)
+        return validate_file(onnx, reference, ports=ports, samples=samples, method=method, seed=seed, provider=provider)
+
+
+def _keep(report: Report, artifact: Path, certify: bool) -> None:
+    """The certificate of a candidate, or the local proof of a provider that an artifact's certificate does not name."""
+    from export.certify import certify as write_certificate
+    from zoo.hub import Artifact
+    from zoo.manifest import CERTIFICATE
+    from zoo.proofs import covers, record
+
+    if certify:
         write_certificate(report, artifact)
+    elif (artifact / CERTIFICATE).exists() and not covers(Artifact(artifact), report.provider):
+        accepted = [twin.variant for twin in report.twins if twin.accepted]
+        path = record(Artifact(artifact), report.provider, {"depth": report.depth, "variants": accepted})
+        print(f"{report.subject} may be served on {report.provider} here: {path}")
 
 
 @app.command()

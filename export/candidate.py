@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from export.exporter import export_graph
-from export.twins import make_twin
-from zoo.errors import ExportError, UsageError
+from export.twins import VARIANTS, make_twin
+from zoo.budgets import BUDGETS
+from zoo.errors import ExportError, UnknownNameError, UsageError
 from zoo.hub import GOLDEN, ORIGINAL
 from zoo.manifest import Manifest
 from zoo.original import Original
@@ -34,27 +35,24 @@ GOLDEN_ROWS = 32
 SHIPPED_VARIANTS = ("fp16", "int8")
 
 
-def build_candidate(
-    run_folder: Path, target: Path, *, version: int, variants: tuple[str, ...] = SHIPPED_VARIANTS
-) -> Manifest:
+def build_candidate(run_folder: Path, target: Path, *, version: int, variants: tuple[str, ...] | None = None) -> Manifest:
     """Export every graph of a finished run, and its twins, into `target`, which is replaced as a whole.
 
-    Estimators get no twins: trees compare, and comparing in fewer bits takes other branches.
-
-    Raises ArtifactError for an unfinished run and ExportError where a graph cannot be exported.
+    `variants` None are those that are published by default. Raises ArtifactError for an unfinished run, UnknownNameError
+    and UsageError for variants that the model cannot have, and ExportError where a graph cannot be exported.
     """
     run = Run.read(run_folder)
     original = Original.load(run_folder / CHECKPOINT)
+    chosen = _variants(original, variants)
     temporary = target.with_name(f".{target.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     for graph in original.graphs:
         export_graph(original, graph, temporary / graph.file)
-    if original.family.kind == "torch":
-        calibration = load_arrays(run_folder / CALIBRATION)
-        for variant, graph in itertools.product(variants, original.graphs):
-            twin = temporary / graph.variant_file(variant)
-            make_twin(variant, temporary / graph.file, twin, graph, graph_inputs(calibration, graph))
+    calibration = load_arrays(run_folder / CALIBRATION) if chosen else {}
+    for variant, graph in itertools.product(chosen, original.graphs):
+        twin = temporary / graph.variant_file(variant)
+        make_twin(variant, temporary / graph.file, twin, graph, graph_inputs(calibration, graph))
     save_arrays(temporary / GOLDEN, golden(original, load_arrays(run_folder / EVALUATION)))
     shutil.copytree(run_folder / CHECKPOINT, temporary / ORIGINAL)
     for folder in (FILES, PICTURES):
@@ -64,6 +62,19 @@ def build_candidate(
     manifest.write(temporary)
     _replace(temporary, target)
     return manifest
+
+
+def _variants(original: Original, variants: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Twins to be made. Estimators have none of reduced precision: in fewer bits, comparisons take other branches."""
+    torch = original.family.kind == "torch"
+    if variants is None:
+        return SHIPPED_VARIANTS if torch else ()
+    for variant in variants:
+        if variant not in VARIANTS:
+            raise UnknownNameError("variant", variant, VARIANTS)
+        if variant in BUDGETS and not torch:
+            raise UsageError(f"An estimator has no variant of reduced precision ({variant}); leave it out.")
+    return variants
 
 
 def golden(original: Original, samples: Arrays) -> Arrays:

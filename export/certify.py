@@ -42,7 +42,7 @@ def certify(report: Report, folder: Path) -> Certificate:
         factor=FACTOR,
         seed=report.seed,
         metric=dataclasses.asdict(report.metric) if report.metric else {},
-        twins={twin.variant: dataclasses.asdict(twin) for twin in report.twins},
+        twins={twin.variant: dataclasses.asdict(twin) for twin in report.twins if twin.variant in VARIANTS},
         opsets=[dataclasses.asdict(outcome) for outcome in report.opsets],
     )
     certificate.write(folder)

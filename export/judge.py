@@ -16,7 +16,9 @@ from zoo.manifest import Manifest
 from zoo.metrics import Metric
 from zoo.run import graph_inputs
 from zoo.session import Session
-from zoo.spec import Arrays
+from zoo.spec import Arrays, Graph
+
+TF32 = "tf32"  # the graph itself, multiplied with 10 bits of mantissa: an option of CUDA, and no file
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,12 @@ def judge_twin(
     metric: Metric,
     expected: np.ndarray,
     seed: int,
+    *,
+    provider: str = "cpu",
 ) -> TwinReport:
     """`expected` holds the original's scores of the rows of `samples`, which are the whole evaluation split."""
     try:
-        sessions = {graph.name: Session(folder / graph.variant_file(variant), graph) for graph in manifest.graphs}
+        sessions = {graph.name: _open(variant, folder, graph, provider) for graph in manifest.graphs}
         if variant not in BUDGETS:
             return _by_rule(variant, manifest, sessions, reference, samples, seed)
         for graph in manifest.graphs:
@@ -57,6 +61,12 @@ def judge_twin(
         return TwinReport(variant, False, str(error))
     comparison = compare_scores(metric, expected, found, np.random.default_rng(seed))
     return _by_metric(variant, metric, comparison)
+
+
+def _open(variant: str, folder: Path, graph: Graph, provider: str) -> Session:
+    if variant == TF32:
+        return Session(folder / graph.file, graph, provider=provider, provider_options={"use_tf32": "1"})
+    return Session(folder / graph.variant_file(variant), graph, provider=provider)
 
 
 def _by_rule(

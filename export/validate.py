@@ -17,21 +17,23 @@ import numpy as np
 
 from export.compare import distance
 from export.coverage import remarks
-from export.judge import TwinReport, judge_twin, variants_in
-from export.opsets import OPSETS, OpsetOutcome, try_opset
+from export.deepen import Subject, deepen
+from export.judge import TwinReport
+from export.opsets import OpsetOutcome
+from export.progress import Say
 from export.prove import GraphReport, Reference, prove
 from export.reference import load_reference
-from export.score import Comparison, by_original, by_session, compare_scores, score_rows
+from export.replay import check_replay
+from export.score import Comparison
 from zoo.errors import ArtifactError, SpecError, UnknownNameError
 from zoo.hub import GOLDEN, ORIGINAL
 from zoo.manifest import CERTIFICATE, Certificate, Manifest, verify
-from zoo.metrics import load_metric
 from zoo.original import Original
 from zoo.placement import nodes_elsewhere
 from zoo.providers import runtime_name
 from zoo.run import EVALUATION, graph_inputs, load_arrays
 from zoo.session import Session
-from zoo.spec import Arrays
+from zoo.spec import Arrays, Graph
 
 DEPTHS = ("quick", "full", "thorough")
 THOROUGH_SEEDS = 10  # sets of drawn inputs
@@ -67,7 +69,7 @@ def validate(
     seed: int = 0,
     provider: str = "cpu",
     depth: str = "quick",
-    say: Callable[[str], None] = lambda what: None,
+    say: Say = lambda what, done, total: None,
 ) -> Report:
     """Prove every graph of the artifact in `folder`; the report says what failed.
 
@@ -91,71 +93,58 @@ def validate(
     samples = load_arrays(run / EVALUATION if run else folder / GOLDEN)
     original, reference = Original.load(folder / ORIGINAL), load_reference(folder / ORIGINAL)
     _check_declaration(manifest, original)
-    _prove_graphs(report, folder, manifest, reference, samples, say)
+    subject = Subject(folder, manifest, original, reference, samples, provider, seed, run is not None)
+    step = _steps(say, len(manifest.graphs) * len(_seeds(report)) + (subject.num_steps if depth != "quick" else 0))
+    _prove_graphs(report, subject, step)
     if not run and not report.problems:
         report.problems += _check_golden(manifest, samples, reference, report.graphs)
     if depth != "quick" and report.passed:
-        _deepen(report, folder, manifest, original, reference, samples, say, whole=run is not None)
+        report.metric, report.twins, report.opsets = deepen(subject, step)
     report.seconds = time.perf_counter() - started
     return report
 
 
-def _prove_graphs(
-    report: Report, folder: Path, manifest: Manifest, reference: Reference, samples: Arrays, say: Callable[[str], None]
-) -> None:
-    seeds = range(report.seed, report.seed + (THOROUGH_SEEDS if report.depth == "thorough" else 1))
-    for number, graph in enumerate(manifest.graphs):
-        inputs = graph_inputs(samples, graph)
-        say(f"graph {graph.name}: parity and invariances")
+def _steps(say: Say, total: int) -> Callable[[str], None]:
+    """Numbers the phases."""
+    done = itertools.count()
+    return lambda what: say(what, next(done), total)
+
+
+def _seeds(report: Report) -> range:
+    return range(report.seed, report.seed + (THOROUGH_SEEDS if report.depth == "thorough" else 1))
+
+
+def _prove_graphs(report: Report, subject: Subject, step: Callable[[str], None]) -> None:
+    for number, graph in enumerate(subject.manifest.graphs):
+        path, inputs = subject.folder / graph.file, graph_inputs(subject.samples, graph)
+        found = []
         try:
-            session = Session(folder / graph.file, graph, provider=report.provider)
+            session = Session(path, graph, provider=report.provider)
             report.options = session.options()
-            found = [prove(graph, session, reference, inputs, np.random.default_rng([seed, number])) for seed in seeds]
+            for seed in _seeds(report):
+                step(f"graph {graph.name}: parity and invariances")
+                found.append(prove(graph, session, subject.reference, inputs, np.random.default_rng([seed, number])))
         except (SpecError, ArtifactError) as error:
             report.problems.append(f"graph {graph.name}: {error}")
             continue
         chosen = next((each for each in found if not each.passed), found[0])
         if chosen.passed:
-            chosen.remarks += remarks(folder / graph.file, graph, chosen.cases)
-            chosen.remarks += _placement(folder / graph.file, report.provider, chosen.cases[0].inputs)
+            chosen.remarks += remarks(path, graph, chosen.cases)
+            _check_provider(chosen, path, graph, session, np.random.default_rng(report.seed))
         report.graphs.append(chosen)
 
 
-def _placement(path: Path, provider: str, inputs: Arrays) -> list[str]:
-    """A remark on the nodes that did not run on the provider; the CPU runs all that it is given."""
-    if runtime_name(provider) == runtime_name("cpu"):
-        return []
-    names = nodes_elsewhere(path, inputs, provider)
-    return [f"{len(names)} nodes did not run on {provider}: {', '.join(names)}"] if names else []
-
-
-def _deepen(
-    report: Report,
-    folder: Path,
-    manifest: Manifest,
-    original: Original,
-    reference: Reference,
-    samples: Arrays,
-    say: Callable[[str], None],
-    *,
-    whole: bool,
-) -> None:
-    """The task metric, twins where the `whole` test split is at hand, and the opset matrix."""
-    outputs = {f"{graph.name}/{port.name}" for graph in manifest.graphs for port in graph.outputs}
-    samples = {name: array for name, array in samples.items() if name not in outputs}  # golden files hold answers too
-    metric = load_metric(manifest.training["metric"])
-    say(f"{metric.name} on {len(samples['targets']):,} rows")
-    expected = score_rows(metric, samples, by_original(original))
-    sessions = {graph.name: Session(folder / graph.file, graph, provider=report.provider) for graph in manifest.graphs}
-    found = score_rows(metric, samples, by_session(sessions))
-    report.metric = compare_scores(metric, expected, found, np.random.default_rng(report.seed))
-    for variant in variants_in(folder, manifest) if whole else []:
-        say(f"twin {variant}")
-        report.twins.append(judge_twin(variant, folder, manifest, reference, samples, metric, expected, report.seed))
-    for graph, opset in itertools.product(manifest.graphs, OPSETS):
-        say(f"graph {graph.name} at opset {opset}")
-        outcome = try_opset(original, graph, opset, reference, graph_inputs(samples, graph), report.seed)
-        report.opsets.append(outcome)
+def _check_provider(report: GraphReport, path: Path, graph: Graph, session: Session, rng: np.random.Generator) -> None:
+    """Where the nodes ran, unless that is the CPU, which runs all that it is given; and what CUDA graphs replay."""
+    provider = session.provider
+    if runtime_name(provider) != runtime_name("cpu"):
+        names = nodes_elsewhere(path, report.cases[0].inputs, provider)
+        report.remarks += [f"{len(names)} nodes did not run on {provider}: {', '.join(names)}"] if names else []
+    if provider == "cuda":
+        drawn = {record.output: record.bound for record in report.records if record.kind == "drawn"}
+        replay = check_replay(path, graph, session, drawn, rng)
+        report.broken += replay.broken
+        report.remarks += replay.remarks
 
 
 def _check_declaration(manifest: Manifest, original: Original) -> None:
