@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -90,19 +91,22 @@ def train(context: typer.Context) -> None:
 def export(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     out: Annotated[Path | None, typer.Option(help="Candidate; build/<model> when not given.")] = None,
+    variants: Annotated[
+        str | None, typer.Option(help="Twins: fp16, int8, int8-dynamic, optimized, separated by commas; '' for none.")
+    ] = None,
 ) -> None:
-    """Export a run folder as a candidate: ONNX graphs, manifest, golden samples, original."""
+    """Export a run folder as a candidate: ONNX graphs, twins, manifest, golden samples, original."""
     from zoo import pipeline
 
-    print(pipeline.export(run, Hub(), out))
+    print(pipeline.export(run, Hub(), out, variants))
 
 
 @app.command(context_settings=PASS_ON)
 def validate(context: typer.Context) -> None:
-    """Prove a model, a candidate's folder or a file of your own; `zoo validate --help` lists the options."""
+    """Prove models (`--all` of the hub), candidates' folders or a file of your own; `--help` lists the options."""
     from zoo import pipeline
 
-    pipeline.stage("export", ["validate", *_with_folder(context.args)])
+    pipeline.stage("export", ["validate", *_with_folders(context.args)])
 
 
 @app.command(context_settings=PASS_ON)
@@ -110,14 +114,20 @@ def bisect(context: typer.Context) -> None:
     """Name the first module and node of a graph that leaves its bound; `zoo bisect --help` lists the options."""
     from zoo import pipeline
 
-    pipeline.stage("export", ["bisect", *_with_folder(context.args)])
+    pipeline.stage("export", ["bisect", *_with_folders(context.args)])
 
 
-def _with_folder(arguments: list[str]) -> list[str]:
-    """The arguments, a model's name in the first place replaced by the folder of its artifact."""
-    if arguments and not arguments[0].startswith("-") and not Path(arguments[0]).exists():
-        return [str(Hub().artifact(arguments[0]).folder), *arguments[1:]]
-    return arguments
+def _with_folders(arguments: list[str]) -> list[str]:
+    """The arguments, the models' names before the first option replaced by the folders of their artifacts."""
+    from zoo.errors import UsageError
+
+    names = list(takewhile(lambda word: not word.startswith("-"), arguments))
+    options = arguments[len(names) :]
+    if "--all" in options:
+        if names:
+            raise UsageError("Name models, or --all, not both.")
+        names, options = Hub().names(), [option for option in options if option != "--all"]
+    return [*(name if Path(name).exists() else str(Hub().artifact(name).folder) for name in names), *options]
 
 
 @app.command()

@@ -53,13 +53,17 @@ def train(model: str, arguments: Sequence[str]) -> Path:
     return RUNS / model
 
 
-def export(run: Path, hub: Hub, out: Path | None = None) -> Path:
-    """Export a run into `build/<model>`, at the version after the published one."""
+def export(run: Path, hub: Hub, out: Path | None = None, variants: str | None = None) -> Path:
+    """Export a run into `build/<model>`, at the version after the published one.
+
+    `variants` are the twins, separated by commas; None are those that are published by default.
+    """
     from zoo.run import Run
 
     model = Run.read(run).model
     candidate = out or CANDIDATES / model
-    stage("export", ["build", run, candidate, "--version", str(next_version(hub, model))])
+    chosen = [] if variants is None else ["--variants", variants]
+    stage("export", ["build", run, candidate, "--version", str(next_version(hub, model)), *chosen])
     return candidate
 
 
