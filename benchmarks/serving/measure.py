@@ -110,13 +110,13 @@ def _measure_one(plan: Plan, number: int, kind: Kind, subject: Subject, found: F
     server, url = kind.start(subject, plan.peers, folder)
     body, headers = kind.payload.encode(subject.input, subject.x)
     try:
-        ready_s = server.wait(lambda: _answers(url, body, headers, kind, subject))
+        ready_s = server.wait(lambda: answers_rightly(url, body, headers, kind, subject))
         target = Target.post(url, body, headers)
         closed_loop(target, clients=8, seconds=WARM_UP_S)
         cells = [_wrk(plan, number, kind, subject, server, url, body, headers, clients) for clients in CLIENTS]
         cells.append(_poisson(plan, number, kind, subject, server, target, SHARE * cells[-1].requests_per_s))
         start = Start(number, kind.name, subject.name, ready_s, server.memory_bytes() / 1e6)
-        if not _answers(url, body, headers, kind, subject):
+        if not answers_rightly(url, body, headers, kind, subject):
             raise ServerError("it answers no more after the load")
     except (ServerError, OSError) as error:
         found.failures[kind.name] = f"{subject.name}, round {number}: {error}"
@@ -130,7 +130,7 @@ def _measure_one(plan: Plan, number: int, kind: Kind, subject: Subject, found: F
     say(f"round {number} {subject.name} {kind.title}: ready {ready_s:.1f} s, {start.memory_mb:.0f} MB, {rates}")
 
 
-def _answers(url: str, body: bytes, headers: Headers, kind: Kind, subject: Subject) -> bool:
+def answers_rightly(url: str, body: bytes, headers: Headers, kind: Kind, subject: Subject) -> bool:
     """Whether it gives the right numbers. Raises ServerError for wrong ones, OSError where it does not answer yet."""
     with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=10) as answer:
         names = {name.lower(): value for name, value in answer.headers.items()}

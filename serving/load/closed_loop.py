@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 
 import numpy as np
@@ -19,6 +20,7 @@ def closed_loop(target: Target, *, clients: int, seconds: float, warm_up_s: floa
 class _Closed:
     def __init__(self, target: Target, clients: int, seconds: float, warm_up_s: float) -> None:
         self._target = target
+        self._requests = itertools.cycle(target.requests)
         self._clients = clients
         self._seconds = seconds
         self._warm_up_s = warm_up_s
@@ -48,7 +50,7 @@ class _Closed:
     async def _open(self) -> None:
         connection = await Connection.open(self._target, self._answered)
         self._connections.append(connection)
-        connection.send(self._target.request, time.perf_counter_ns())
+        connection.send(next(self._requests), time.perf_counter_ns())
 
     async def _reopen(self) -> None:
         try:
@@ -64,4 +66,4 @@ class _Closed:
         if connection.lost:
             asyncio.get_running_loop().create_task(self._reopen())
         else:
-            connection.send(self._target.request, now)
+            connection.send(next(self._requests), now)

@@ -8,7 +8,7 @@ import selectors
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import httptools
@@ -24,13 +24,19 @@ Answered = Callable[["Connection", int, int], None]
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go, and the bytes of each: a request line, headers and a body, the same for all."""
+    """Where requests go, and their bytes (request line, headers and body), which are sent in turn, over and over."""
 
     host: str
     port: int
     secure: bool
-    request: bytes
-    rows: int = 1
+    requests: tuple[bytes, ...]
+    rows: float = 1
+
+    def __add__(self, other: Target) -> Target:
+        """Both in turn; of the rows a request, the mean."""
+        count, more = len(self.requests), len(other.requests)
+        rows = (self.rows * count + other.rows * more) / (count + more)
+        return replace(self, requests=self.requests + other.requests, rows=rows)
 
     @classmethod
     def post(cls, url: str, body: bytes, headers: dict[str, str], rows: int = 1) -> Target:
@@ -43,7 +49,7 @@ class Target:
         head = [f"POST {path or '/'} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         secure = parts.scheme == "https"
         request = ("\r\n".join(head) + "\r\n\r\n").encode() + body
-        return cls(parts.hostname, parts.port or (443 if secure else 80), secure, request, rows)
+        return cls(parts.hostname, parts.port or (443 if secure else 80), secure, (request,), rows)
 
 
 class Connection(asyncio.Protocol):

@@ -29,7 +29,7 @@ class Measurement:
     """
 
     seconds: float
-    rows_per_request: int
+    rows_per_request: float
     latency_ns: np.ndarray
     failures: Counter[str]
     late: float

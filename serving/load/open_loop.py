@@ -7,6 +7,7 @@ requests that had to wait for it. A driver that stops sending meanwhile would hi
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import time
 from collections import deque
@@ -52,6 +53,7 @@ class _Open:
         give_up_ms: float,
     ) -> None:
         self._target = target
+        self._requests = itertools.cycle(target.requests)
         self._rate = rate
         self._clients = clients
         self._timeout_s = timeout_s
@@ -118,7 +120,7 @@ class _Open:
             self._waiting.append(intended_ns)
             return
         self._late += intended_ns >= self._counted_from_ns and now - intended_ns > LATE_NS
-        self._idle.popleft().send(self._target.request, intended_ns)  # in turn: each worker has some of the connections
+        self._idle.popleft().send(next(self._requests), intended_ns)  # in turn: each worker has some of the connections
 
     def _answered(self, connection: Connection, status: int, now: int) -> None:
         if not self._running:
@@ -132,7 +134,7 @@ class _Open:
 
     def _free(self, connection: Connection) -> None:
         if self._waiting:
-            connection.send(self._target.request, self._waiting.popleft())
+            connection.send(next(self._requests), self._waiting.popleft())
         else:
             self._idle.append(connection)
 
