@@ -109,8 +109,8 @@ class Batcher:
     def warm_up(self, inputs: Arrays, *, times: int = 4) -> float:
         """Milliseconds that `inputs` take, of the fastest of some runs, which nobody asked for.
 
-        The first run also has the runtime allocate its memory. Larger batches of the same are run too, as far as they
-        take little time, so that the costs are known before the first request. 0 when the graph fails on these inputs.
+        The first run also has the runtime allocate its memory. A larger batch of the same is run too, so that the costs
+        are known before the first request. 0 when the graph fails on these inputs.
         """
         sizes = self.graph.check(inputs)
         rows = sizes[self._layout.batch] if self._layout.batchable else 1
@@ -199,18 +199,14 @@ class Batcher:
 
     def _take(self, group: Group, now: int) -> list[Job]:
         """The next requests that may share an execution; those that nobody waits for are dropped."""
-
-        def is_wanted(job: Job) -> bool:
-            return self._is_wanted(job, now)
-
         max_rows = self._runner.share(min(group.rows, self.max_rows), group.head().cells)
         room = max_rows if max_rows < group.rows else self.max_rows
-        jobs = self._line.take(group, room, is_wanted, now)
+        jobs = self._line.take(group, room, self._is_wanted, now)
         if jobs and self._layout.padding.axes and len(self._line.groups) > 1:
             room -= sum(job.rows for job in jobs)
             spare_cells = self._runner.costs.fixed_ns / max(self._runner.costs.per_cell_ns, 1e-9)
             for other in self._line.company(jobs, group, room, spare_cells):
-                jobs += self._line.take(other, room, is_wanted, now)
+                jobs += self._line.take(other, room, self._is_wanted, now)
         self._backlog.publish(self._line.rows)
         return jobs
 
@@ -238,8 +234,8 @@ class Batcher:
         statistics = self.statistics
         for execution in executions:
             statistics.executed(execution)
+        statistics.queue_delay.extend([started_ns - job.queued_ns for job in jobs])
         for job, result in zip(jobs, results, strict=True):
-            statistics.queue_delay.add(started_ns - job.queued_ns)
             answer, waits = job.answer, not job.answer.done()  # the client's task may be cancelled while the graph runs
             if isinstance(result, Exception):
                 self._count(job, "failed", now)

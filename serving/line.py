@@ -114,7 +114,7 @@ class Line:
             return next(iter(self.groups.values()))
         return min(self.groups.values(), key=Group.rank)
 
-    def take(self, group: Group, max_rows: int, is_wanted: Callable[[Job], bool], now: int) -> list[Job]:
+    def take(self, group: Group, max_rows: int, is_wanted: Callable[[Job, int], bool], now: int) -> list[Job]:
         """Requests of the group in their order, `max_rows` at most, or a single one that has more or where that is 0.
 
         Those that are not wanted are taken out as well.
@@ -128,7 +128,7 @@ class Line:
                 break
             job = group.pop(lane)
             self.rows -= job.rows
-            if is_wanted(job):
+            if is_wanted(job, now):
                 jobs.append(job)
                 room -= job.rows
         if not group.lanes:

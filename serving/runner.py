@@ -15,7 +15,8 @@ from serving.batches import Execution, Layout, Request, Result, Run, compute, gu
 from serving.costs import Costs
 
 INLINE_MS = 2.0
-_WARM_UP_MS = 20.0  # what a larger batch may take at most for the sake of knowing its cost
+_WARM_UP_MS = 20.0  # a larger batch that is run for the sake of knowing its cost takes about so long
+_SLOW_MS = 250.0  # graphs that take longer are not run for that
 
 Outcome = tuple[list[Result], list[Execution]]
 Deliver = Callable[[list[Result], list[Execution]], None]
@@ -72,11 +73,11 @@ class Runner:
         self._threads.shutdown(wait=False)
 
     def warm_up(self, request: Request, max_rows: int, times: int) -> float:
-        """Milliseconds of the fastest run of `request`; larger batches of it are run too where they take little time."""
+        """Milliseconds of the fastest run of `request`; a batch of it is run too: one size tells no fixed cost."""
         fastest = self._try([request], times)
-        most = int(min(max_rows / max(1, request.rows), _WARM_UP_MS / fastest)) if fastest else 0
-        if most > 1:
-            self._try([request] * most, times)
+        if 0 < fastest < _SLOW_MS and 0 < 2 * request.rows <= max_rows:
+            some = int(_WARM_UP_MS / fastest)
+            self._try([request] * max(2, min(some, max_rows // request.rows)), times if some > 1 else 2)
         return fastest
 
     def _try(self, requests: list[Request], times: int) -> float:

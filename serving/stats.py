@@ -44,9 +44,12 @@ class Histogram:
     ns: int = 0
     counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
 
-    def add(self, ns: int) -> None:
-        self.ns += ns
-        self.counts[bisect_left(_BOUNDS_NS, ns)] += 1
+    def extend(self, times_ns: Iterable[int]) -> None:
+        counts, total = self.counts, 0
+        for ns in times_ns:
+            total += ns
+            counts[bisect_left(_BOUNDS_NS, ns)] += 1
+        self.ns += total
 
     def document(self) -> dict[str, Any]:
         return {"ns": self.ns, "counts": list(self.counts)}
@@ -75,7 +78,7 @@ class Statistics:
         self.cells += execution.cells
         self.padded_cells += execution.padded_cells
         self.last_ns = time.time_ns()
-        self.compute_time.add(execution.ns)
+        self.compute_time.extend((execution.ns,))
         total = self.batches.get(execution.rows)
         if total is None:
             total = self.batches[execution.rows] = Total()

@@ -347,3 +347,64 @@ def test_one_poisoned_request_of_sixteen_fails_alone() -> None:
     assert isinstance(answers.pop(5), ExecutionError)
     assert [answer["y"][0, 0] for answer in answers] == [2 * v for v in values]
     assert sorted(model.rows) == values  # and nobody's row was computed twice
+
+
+class Crashing(Doubler):
+    """A session that ends its thread the first time, and works from then on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.crashes = 1
+
+    def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if self.crashes:
+            self.crashes -= 1
+            raise SystemExit(3)
+        return super().__call__(inputs)
+
+
+def test_a_session_that_crashes_fails_its_requests_and_the_next_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_thread(monkeypatch)
+
+    async def scenario() -> list[Any]:
+        batcher = Batcher(ROWS, Crashing(), Limits(max_in_flight=1))
+        first = await asyncio.gather(*(batcher.submit(rows(value)) for value in (1, 2)), return_exceptions=True)
+        second = await batcher.submit(rows(3))
+        await batcher.close()
+        return [*first, second]
+
+    *failed, answer = asyncio.run(scenario())
+    assert all(isinstance(error, ExecutionError) for error in failed)
+    assert answer["y"].tolist() == [[6]]
+
+
+def test_where_no_thread_can_be_had_requests_fail_and_nobody_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_thread(monkeypatch)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    async def scenario() -> Any:
+        batcher = Batcher(ROWS, Doubler())
+        answers = await asyncio.gather(batcher.submit(rows(1)), return_exceptions=True)
+        await batcher.close()
+        return answers
+
+    assert isinstance(asyncio.run(scenario())[0], ExecutionError)
+
+
+def test_two_executions_run_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_thread(monkeypatch)
+    meeting = threading.Barrier(2, timeout=10)
+
+    def run(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        meeting.wait()  # nobody passes alone
+        return {"y": inputs["x"] * 2}
+
+    async def scenario() -> list[Any]:
+        batcher = Batcher(ROWS, run, Limits(max_rows=1, max_in_flight=2))
+        return await asyncio.gather(*(batcher.submit(rows(value)) for value in (1, 2)))
+
+    assert [answer["y"].tolist() for answer in asyncio.run(scenario())] == [[[2]], [[4]]]
