@@ -42,6 +42,11 @@ class HotPath:
         self.catalogue = catalogue
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            status, headers, body = render_failure(ProtocolError("There is no WebSocket here; send plain HTTP.", status=404))
+            await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+            await send({"type": "websocket.http.response.body", "body": body})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

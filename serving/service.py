@@ -7,12 +7,15 @@ What an operator can set is in `serving.settings`.
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import sys
 from typing import Any, cast
 
 import bentoml
-import orjson
+from bentoml.exceptions import BentoMLException
+from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
 from serving.access import observe, require_sinks
@@ -29,6 +32,11 @@ from serving.workers import claim_gpu, plan
 from zoo.errors import ZooError
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+
+# BentoML logs a traceback, which a client could fill the log with, for every body at /predict that it answers with 400.
+logging.getLogger("bentoml._internal.server.http_app").addFilter(
+    lambda record: record.exc_info is None or not isinstance(record.exc_info[1], ValidationError | BentoMLException)
+)
 
 catalogue = Catalogue()
 worker = Worker(catalogue)
@@ -81,7 +89,8 @@ class Zoo:
     async def predict(self, model: str, instances: list[Any]) -> list[dict[str, Any]]:
         """The codec's answer to each instance, as `POST /v1/models/{model}/predict` gives them."""
         try:
-            return await catalogue.model(model).predict(orjson.dumps({"instances": instances}), "application/json")
+            body = json.dumps({"instances": instances}).encode()  # orjson has no integers beyond 64 bits, and no NaN
+            return await catalogue.model(model).predict(body, "application/json")
         except Exception as error:  # every error becomes an answer
             status, sentence = explain(error)
             # Raised, it would be logged with its traceback at every mistake of a client.

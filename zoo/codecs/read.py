@@ -63,7 +63,10 @@ def read_table(data: bytes) -> np.ndarray:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CodecError(f"The CSV is not UTF-8 ({error}); save it as UTF-8.") from error
-    rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if any(cell.strip() for cell in row)]
+    except csv.Error as error:  # a cell of more than 131,072 characters, say
+        raise CodecError(f"The CSV cannot be read ({error}); send comma-separated rows of numbers.") from error
     if rows and not any(_is_number(cell) for cell in rows[0]):
         rows = rows[1:]
     if not rows:
