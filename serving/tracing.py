@@ -66,7 +66,7 @@ def make_exporter() -> SpanExporter:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # type: ignore[import-not-found,unused-ignore]
     except ImportError as error:
         raise UsageError(
-            f"ZOO_OTEL is 1, but spans cannot be sent ({error}); install opentelemetry-exporter-otlp-proto-http, or set "
-            "OTEL_TRACES_EXPORTER=console."
+            f"ZOO_OTEL is 1, but spans cannot be sent ({error}); install opentelemetry-exporter-otlp-proto-http (the "
+            "extra [otel]), or set OTEL_TRACES_EXPORTER=console."
         ) from error
     return OTLPSpanExporter()
