@@ -14,7 +14,7 @@ from zoo.hub import Hub
 from zoo.spec import Port
 
 PLATFORM = "onnxruntime_onnx"
-EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "parameters", "statistics"]
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "parameters", "schedule_policy", "statistics"]
 
 
 def server_document() -> dict[str, Any]:

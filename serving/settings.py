@@ -13,6 +13,7 @@
 | ZOO_MAX_ROWS | rows in one execution * | 32 |
 | ZOO_MAX_DELAY_MS | how long a request may wait for others * | 1 |
 | ZOO_MAX_QUEUE_ROWS | rows that may wait for one graph; more are answered with 429 * | 1024 |
+| ZOO_MAX_IN_FLIGHT | executions of one graph at the same time * | 2 |
 | ZOO_MAX_BODY_BYTES | largest body of a request, before and after decompression | 33554432 |
 | ZOO_MAX_JSON_DEPTH | how deep lists and objects of a request may be nested | 32 |
 | ZOO_MAX_PIXELS | pixels of an image, by what its header says | 16000000 |
@@ -34,8 +35,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
-from serving.batcher import Limits
 from serving.keys import Keys, read_keys
+from serving.limits import Limits
 from zoo.errors import UsageError
 
 Number = TypeVar("Number", int, float)
@@ -46,6 +47,7 @@ _LIMITS = {
     "max_rows": ("ZOO_MAX_ROWS", 1),
     "max_delay_ms": ("ZOO_MAX_DELAY_MS", 0),
     "max_queue_rows": ("ZOO_MAX_QUEUE_ROWS", 1),
+    "max_in_flight": ("ZOO_MAX_IN_FLIGHT", 1),
 }
 
 

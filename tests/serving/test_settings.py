@@ -23,12 +23,15 @@ def test_nothing_set_is_the_default_and_loopback_trusts_nobody() -> None:
 
 
 def test_limits_of_all_models_and_of_single_ones() -> None:
-    settings = read(ZOO_MAX_ROWS="16, big=64 ,small=1", ZOO_MAX_DELAY_MS="big=2.5", ZOO_MAX_QUEUE_ROWS="100")
+    settings = read(
+        ZOO_MAX_ROWS="16, big=64 ,small=1", ZOO_MAX_DELAY_MS="big=2.5", ZOO_MAX_QUEUE_ROWS="100", ZOO_MAX_IN_FLIGHT="small=3"
+    )
     assert (settings.limits.max_rows, settings.limits.max_delay_ms, settings.limits.max_queue_rows) == (16, 1, 100)
     big, small, other = (settings.limits_of(name) for name in ("big", "small", "other"))
     assert (big.max_rows, big.max_delay_ms, big.max_queue_rows) == (64, 2.5, 100)
     assert (small.max_rows, small.max_delay_ms, small.max_queue_rows) == (1, 1, 100)
     assert other == settings.limits
+    assert (small.max_in_flight, big.max_in_flight) == (3, settings.limits.max_in_flight)
     settings.require_known(["small", "big", "more"])
     with pytest.raises(UsageError, match="set for 'small', which is no model here; did you mean smalls"):
         settings.require_known(["big", "smalls"])
