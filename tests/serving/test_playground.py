@@ -463,6 +463,7 @@ def test_a_key_is_asked_for_sent_and_not_kept(visit: Open, hub: Path, serve: Cal
         assert "Bearer $ZOO_API_KEY" in page.locator(".snippet").first.inner_text()
         assert KEY not in page.content()
         assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+        page.close()  # or it would ask a service that has stopped
     finally:
         server.stop()
 
