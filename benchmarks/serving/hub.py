@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,39 @@ def model_proto(graph: Graph, nodes: list[onnx.NodeProto], weights: dict[str, np
     )
 
 
-def publish(root: Path, name: str, graph: Graph, proto: onnx.ModelProto, golden: Arrays, codec: dict[str, Any]) -> None:
-    """Write an artifact of one graph into the hub, as the next version. `golden` are inputs by port name."""
-    folder = root / name
-    version = Hub(root).index[name]["version"] + 1 if folder.exists() else 1
-    folder.mkdir(parents=True, exist_ok=True)
+def publish(
+    root: Path,
+    name: str,
+    graph: Graph,
+    proto: onnx.ModelProto,
+    golden: Arrays,
+    codec: dict[str, Any],
+    answers: Arrays | None = None,
+) -> None:
+    """Put an artifact of one graph into the hub, as the next version, whole or not at all.
+
+    `golden` are inputs by port name; `answers` what they should give, what the graph gives when left out.
+    """
+    entry = Hub(root).index.get(name)
+    version = entry["version"] + 1 if entry else 1
+    folder, old = root / f".{name}.new", root / f".{name}.old"
+    for leftover in (folder, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    folder.mkdir(parents=True)
     onnx.save(proto, folder / graph.file)
-    outputs = Session(folder / graph.file, graph, threads=1).run(golden)
+    outputs = answers or Session(folder / graph.file, graph, threads=1).run(golden)
     save_arrays(folder / GOLDEN, {f"{graph.name}/{port}": array for port, array in {**golden, **outputs}.items()})
-    manifest: dict[str, Any] = {"config": {}, "training": {}, "metrics": {}, "data": {"licence": "none"}, "codec": codec}
+    _describe(folder, name, version, graph, sum(nh.to_array(weight).size for weight in proto.graph.initializer), codec)
+    _certify(folder, name, version, graph, outputs)
+    if entry:
+        (root / name).replace(old)
+    folder.replace(root / name)
+    shutil.rmtree(old, ignore_errors=True)
+    Hub(root).write_index()
+
+
+def _describe(folder: Path, name: str, version: int, graph: Graph, parameters: int, codec: dict[str, Any]) -> None:
+    nothing: dict[str, Any] = {"config": {}, "training": {}, "metrics": {}, "data": {"licence": "none"}}
     Manifest(
         model=name,
         version=version,
@@ -48,22 +73,24 @@ def publish(root: Path, name: str, graph: Graph, proto: onnx.ModelProto, golden:
         kind="torch",
         paper="none",
         summary="made for a benchmark",
-        parameters=sum(nh.to_array(weight).size for weight in proto.graph.initializer),
+        parameters=parameters,
         graphs=(graph,),
-        **manifest,
+        codec=codec,
+        **nothing,
     ).write(folder)
     (folder / CARD).write_text(f"# {name}\n", encoding="utf-8")
+
+
+def _certify(folder: Path, name: str, version: int, graph: Graph, outputs: Arrays) -> None:
     bounds = {port: BOUND * max(float(np.abs(array).max()), 1.0) for port, array in outputs.items()}
+    nothing: dict[str, Any] = {"inputs": {}, "versions": {}, "options": {}}
     Certificate(
         model=name,
         version=version,
         passed=True,
         files=file_hashes(folder),
         graphs={graph.name: {"bounds": bounds, "outputs": {}}},
-        inputs={},
-        versions={},
-        options={},
         factor=8,
         seed=0,
+        **nothing,
     ).write(folder)
-    Hub(root).write_index()
