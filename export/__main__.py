@@ -9,6 +9,7 @@ import typer
 
 from zoo.commands import run_command, shell
 from zoo.errors import ParityError, UsageError
+from zoo.hub import Artifact, Hub
 
 if TYPE_CHECKING:
     from export.validate import Report
@@ -40,6 +41,7 @@ def build(
 @app.command()
 def validate(
     artifacts: Annotated[list[Path] | None, typer.Argument(help="Candidates or published artifacts.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All models of the hub.")] = False,
     run: Annotated[Path | None, typer.Option(help="Run folder with the whole test split.")] = None,
     original: Annotated[str | None, typer.Option(help="package.module:factory of your own torch module.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Its weights, safetensors.")] = None,
@@ -60,6 +62,10 @@ def validate(
 ) -> None:
     """Prove graphs numerically equal to their original: those of artifacts, or a file of your own."""
     files = {name: path for name, path in (("--html", html), ("--json", json), ("--junit", junit)) if path}
+    if every:
+        if artifacts or onnx:
+            raise UsageError("Name artifacts, or --all, not both.")
+        artifacts = [Hub().artifact(name).folder for name in Hub().names()]
     if artifacts and len(artifacts) > 1:
         from export.many import validate_many
 
@@ -121,7 +127,6 @@ def _of_file(
 def _keep(report: Report, artifact: Path, certify: bool) -> None:
     """The certificate of a candidate, or the local proof of a provider that an artifact's certificate does not name."""
     from export.certify import certify as write_certificate
-    from zoo.hub import Artifact
     from zoo.manifest import CERTIFICATE
     from zoo.proofs import covers, record
 

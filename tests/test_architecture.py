@@ -49,8 +49,9 @@ def test_the_import_contracts_are_kept(tmp_path):
 
 @pytest.mark.parametrize(
     "module",
-    ["zoo", "zoo.__main__", "zoo.calls", "zoo.codecs", "zoo.hub", "zoo.manifest", "zoo.metrics", "zoo.model", "zoo.pipeline",
-     "zoo.publish", "zoo.registry", "zoo.run", "zoo.session", "zoo.spec", "serving"],
+    ["zoo", "zoo.__main__", "zoo.calls", "zoo.codecs", "zoo.cpus", "zoo.hub", "zoo.manifest", "zoo.metrics", "zoo.model",
+     "zoo.pipeline", "zoo.placement", "zoo.proofs", "zoo.providers", "zoo.publish",
+     "zoo.registry", "zoo.run", "zoo.session", "zoo.spec", "serving"],
 )  # fmt: skip
 def test_importing_loads_nothing_heavy(module):
     done = python(f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])")

@@ -10,12 +10,19 @@ from typing import Annotated, Any
 import typer
 
 import zoo
+from zoo import hub_commands
 from zoo.commands import run_command
 from zoo.hub import Artifact, Hub
+from zoo.hub_commands import HubOption, Offline, TrustUnsigned
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 bench = typer.Typer(no_args_is_help=True, help="Measure what runs.")
 app.add_typer(bench, name="bench")
+app.add_typer(hub_commands.hub_app, name="hub")
+app.add_typer(hub_commands.cache_app, name="cache")
+app.command("list")(hub_commands.list_models)
+app.command()(hub_commands.pull)
+app.command()(hub_commands.publish)
 FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True}
 PASS_ON = {**FORWARD, "help_option_names": []}
 
@@ -24,35 +31,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback(invoke_without_command=True)
-def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
-    """Models that are proven equal to their originals: list, predict, train, export, validate, publish, serve."""
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    hub: HubOption = None,
+    offline: Offline = False,
+    trust_unsigned: TrustUnsigned = False,
+) -> None:
+    """Models that are proven equal to their originals: list, pull, predict, train, export, validate, publish, serve."""
     if version:
         print(zoo.__version__)
         raise typer.Exit
 
 
-@app.command("list")
-def list_models(
-    task: Annotated[str | None, typer.Option(help="Only models of this task.")] = None, as_json: AsJson = False
-) -> None:
-    """List the published models."""
-    from zoo.errors import UnknownNameError
-
-    index = Hub().index
-    tasks = {entry["task"] for entry in index.values()}
-    if task is not None and task not in tasks:
-        raise UnknownNameError("task", task, tasks)
-    chosen = {name: entry for name, entry in index.items() if task in (None, entry["task"])}
-    if as_json:
-        print(json.dumps(chosen, indent=1))
-        return
-    for name, entry in sorted(chosen.items()):
-        metrics = ", ".join(f"{metric} {value:.4f}" for metric, value in entry["metrics"].items())
-        print(f"{name:24} v{entry['version']}  {entry['task']:22} {metrics:18} {entry['summary']}")
-
-
 @app.command()
-def info(model: Model, as_json: AsJson = False) -> None:
+def info(model: Model, as_json: AsJson = False, hub: HubOption = None) -> None:
     """Show a model's ports, data, results and proof."""
     from zoo.manifest import MANIFEST, read_json
 
@@ -70,6 +62,9 @@ def predict(
     as_json: AsJson = False,
     provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt.")] = "cpu",
     variant: Annotated[str, typer.Option(help="fp16 or int8, where the model has it.")] = "",
+    hub: HubOption = None,
+    offline: Offline = False,
+    trust_unsigned: TrustUnsigned = False,
 ) -> None:
     """Answer what is in the files."""
     loaded = zoo.load(model, provider=provider, variant=variant)
@@ -103,7 +98,7 @@ def export(
 
 @app.command(context_settings=PASS_ON)
 def validate(context: typer.Context) -> None:
-    """Prove models (`--all` of the hub), candidates' folders or a file of your own; `--help` lists the options."""
+    """Prove models, candidates' folders or a file of your own; `zoo validate --help` lists the options."""
     from zoo import pipeline
 
     pipeline.stage("export", ["validate", *_with_folders(context.args)])
@@ -119,26 +114,9 @@ def bisect(context: typer.Context) -> None:
 
 def _with_folders(arguments: list[str]) -> list[str]:
     """The arguments, the models' names before the first option replaced by the folders of their artifacts."""
-    from zoo.errors import UsageError
-
     names = list(takewhile(lambda word: not word.startswith("-"), arguments))
-    options = arguments[len(names) :]
-    if "--all" in options:
-        if names:
-            raise UsageError("Name models, or --all, not both.")
-        names, options = Hub().names(), [option for option in options if option != "--all"]
-    return [*(name if Path(name).exists() else str(Hub().artifact(name).folder) for name in names), *options]
-
-
-@app.command()
-def publish(
-    candidate: Annotated[Path, typer.Argument(help="Certified candidate.")],
-    to: Annotated[Path | None, typer.Option(help="Hub folder; the one in use when not given.")] = None,
-) -> None:
-    """Publish a certified candidate as the next version of its model."""
-    from zoo.publish import publish as install
-
-    _say_published(install(candidate, Hub(to)))
+    folders = [name if Path(name).exists() else str(Hub().artifact(name).folder) for name in names]
+    return [*folders, *arguments[len(names) :]]
 
 
 @app.command(context_settings=FORWARD)
@@ -173,7 +151,9 @@ def build(
 
 
 @app.command(context_settings=PASS_ON)
-def serve(context: typer.Context) -> None:
+def serve(
+    context: typer.Context, hub: HubOption = None, offline: Offline = False, trust_unsigned: TrustUnsigned = False
+) -> None:
     """Serve models over HTTP until interrupted; `zoo serve --help` lists the options."""
     from zoo import pipeline
 

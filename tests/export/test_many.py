@@ -65,7 +65,7 @@ def test_the_worst_status_is_the_end(zoo, damaged, tmp_path):
         (("softmax-digits", "softmax-digits"), "Two of the artifacts are named 'softmax-digits'"),
         (("softmax-digits", "vae-mnist", "--certify"), "--run, --certify and --onnx go with one"),
         (("softmax-digits", "nothing"), "No model is named 'nothing'"),
-        (("softmax-digits", "--all"), "Name models, or --all, not both"),
+        (("softmax-digits", "--all"), "Name artifacts, or --all, not both"),
     ],
 )
 def test_what_cannot_be_done_for_several_is_a_sentence(zoo, arguments, words):
