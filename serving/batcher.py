@@ -186,11 +186,14 @@ class Batcher:
     def _patience_ms(self, group: Group, now: int) -> float:
         """How long the group may still wait for others; 0 when it should start."""
         fixed_ns = self._runner.costs.fixed_ns
+        longest_ns = min(fixed_ns, self.limits.max_delay_ms * 1e6)
+        if self._closed or longest_ns < _TIMER_MS * 1e6:
+            return 0.0
         enough = min(group.rate(now) * fixed_ns, self.max_rows)
-        if self._closed or group.rows + 1 > enough:
+        if group.rows + 1 > enough:
             return 0.0
         oldest = min(lane[0].queued_ns for lane in group.lanes.values())
-        end = min(oldest + min(fixed_ns, self.limits.max_delay_ms * 1e6), self._soonest_ns - fixed_ns)
+        end = min(oldest + longest_ns, self._soonest_ns - fixed_ns)
         left_ms = (end - now) / 1e6
         if left_ms < _TIMER_MS:
             return 0.0

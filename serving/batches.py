@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,8 +38,7 @@ class Request:
     padded: Sizes
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(NamedTuple):
     """One call of the graph that gave an answer. `cells` went in, `padded_cells` of them only to fill it up."""
 
     rows: int
@@ -86,7 +86,8 @@ class Layout:
 
     def cells_of(self, requests: Sequence[Request]) -> int:
         """Elements that an execution of these requests computes, padding included."""
-        first, rows = requests[0], sum([request.rows for request in requests])
+        first = requests[0]
+        rows = first.rows if len(requests) == 1 else sum([request.rows for request in requests])
         if not self.padding.axes:
             return rows * first.cells
         return rows * cells_at(first.cells, first.padded, widest([request.padded for request in requests]))
@@ -105,11 +106,11 @@ class Layout:
         """The outputs of each request. Raises ExecutionError when an output has not one row for each that went in."""
         if len(requests) == 1 and not self.batchable:
             return [outputs]
-        total = sum(request.rows for request in requests)
+        total = sum([request.rows for request in requests])
         parts: list[Arrays] = [{} for _ in requests]
         for name, array in outputs.items():
             axis = self.outputs[name] or 0
-            if array.ndim <= axis or array.shape[axis] != total or not self.padding.fits(name, array, sizes):
+            if array.ndim <= axis or array.shape[axis] != total or (sizes and not self.padding.fits(name, array, sizes)):
                 raise ExecutionError(
                     f"Output {name!r} of graph {self.name!r} has shape {list(array.shape)} for {total} rows; "
                     "the model must be exported again."
@@ -156,9 +157,9 @@ def compute(layout: Layout, run: Run, requests: Sequence[Request]) -> tuple[list
 
 def _execution(layout: Layout, requests: Sequence[Request], ns: int) -> Execution:
     rows = sum([request.rows for request in requests])
-    cells = layout.cells_of(requests)
     if not layout.padding.axes:
-        return Execution(rows, cells, 0, ns)
+        return Execution(rows, rows * requests[0].cells, 0, ns)
+    cells = layout.cells_of(requests)
     return Execution(rows, cells, cells - sum([request.rows * request.cells for request in requests]), ns)
 
 

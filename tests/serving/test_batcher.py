@@ -34,8 +34,10 @@ class Doubler:
 
     def __init__(self) -> None:
         self.executions: list[np.ndarray] = []
+        self.tries = 0
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self.tries += 1
         if (inputs["x"] == POISON).any():
             raise RuntimeError("poisoned")
         self.executions.append(inputs["x"].copy())
@@ -347,6 +349,7 @@ def test_one_poisoned_request_of_sixteen_fails_alone() -> None:
     assert isinstance(answers.pop(5), ExecutionError)
     assert [answer["y"][0, 0] for answer in answers] == [2 * v for v in values]
     assert sorted(model.rows) == values  # and nobody's row was computed twice
+    assert model.tries == 9  # all 16, then two halves four times
 
 
 class Crashing(Doubler):

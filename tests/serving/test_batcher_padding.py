@@ -35,7 +35,10 @@ NOT_PADDED = {
 
 
 class Series:
-    """Running sums over the valid steps, in `fixed_ms + cell_ms` an element; what is not valid reads as 1e6."""
+    """Running sums over the valid steps, 1e6 where none is, and the sum of all plus their number.
+
+    Takes `fixed_ms`, and `cell_ms` an element.
+    """
 
     def __init__(self, loop: Simulation, fixed_ms: float, cell_ms: float) -> None:
         self.loop, self.fixed_ms, self.cell_ms = loop, fixed_ms, cell_ms
@@ -52,7 +55,7 @@ class Series:
             valid = inputs["mask"]
         values = np.where(valid[:, :, None], x, 0).sum(2)
         sums = np.where(valid, values.cumsum(1), 1e6)
-        return {"sums": sums.T.astype(np.float32), "total": values.sum(1).astype(np.float32)}
+        return {"sums": sums.T.astype(np.float32), "total": (values.sum(1) + valid.sum(1)).astype(np.float32)}
 
 
 def series(graph: Graph, lengths: list[int], steps: int, width: int, start: int) -> Arrays:
