@@ -1,7 +1,16 @@
 """Where executions run, how many at once, and what they cost.
 
-Executions that are short by measurement run on the event loop itself: handing them to a thread costs more than they do.
-Longer ones run in threads, `max_in_flight` at once.
+Executions that are short by measurement run on the event loop itself: 32 clients of a network of 1 MFLOP, 32 rows in
+1.5 ms, cost 123 µs of CPU a request there and 132 µs by way of a thread.
+
+Longer ones run in threads, `max_in_flight` at once, and share the rows that wait. Two pay where a session has one thread,
+and give what a session of two threads gives alone without suffering as it does when a core is busy otherwise. Rows a
+second of a convolution of 100 MFLOP, batches of 32, two cores, best of 25 and (median beside other work):
+
+| threads of the session | one in flight | two |
+|---|---|---|
+| 1 | 1118 (1047) | 2228 (1061) |
+| 2 | 2232 (712) | 1877 (861) |
 """
 
 from __future__ import annotations
