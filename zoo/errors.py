@@ -64,6 +64,10 @@ class IntegrityError(ArtifactError):
     status = 1
 
 
+class HubError(ZooError):
+    """A hub that cannot be reached, or that lacks what its index names."""
+
+
 class RuntimeUnavailableError(ZooError):
     """A library or device that the operation needs is missing."""
 

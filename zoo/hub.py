@@ -1,111 +1,174 @@
-"""Where artifacts come from: a folder with one folder a model and an `index.json` that binds their certificates.
+"""Where artifacts come from: the hubs in use, in order of preference.
 
-`ZOO_HUB` names another folder than the one that came with the code.
+`ZOO_HUB` names them, separated by spaces or commas: folders, `https://`, `s3://`, `gs://` and `hf://` addresses, and the
+words `embedded` (what came with the code) and `release` (the assets of this version's release). It is `embedded` when not
+set. The first hub that lists a model decides which bytes it has; any other may deliver them.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ArtifactError, IntegrityError, UnknownNameError, UsageError
-from zoo.manifest import CARD, CERTIFICATE, Certificate, Manifest, read_json, sha256, verify, write_json
-from zoo.spec import Graph
+from zoo.artifact import GOLDEN, ORIGINAL, Artifact
+from zoo.errors import HubError, UnknownNameError, UsageError
+from zoo.hubs.tree import INDEX, Tree, is_tree
 
-INDEX = "index.json"
-GOLDEN = "golden.npz"
-ORIGINAL = "original"
+if TYPE_CHECKING:
+    from zoo.hubs.remote import Policy, Remote
+    from zoo.hubs.store import Store
+
+__all__ = ["EMBEDDED", "GOLDEN", "INDEX", "ORIGINAL", "Artifact", "Hub"]
+
 EMBEDDED = Path(__file__).parent / "artifacts"
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """One published version of a model, as a folder."""
-
-    folder: Path
-
-    @cached_property
-    def manifest(self) -> Manifest:
-        return Manifest.read(self.folder)
-
-    @cached_property
-    def certificate(self) -> Certificate:
-        return Certificate.read(self.folder)
-
-    def graph_path(self, graph: Graph, variant: str = "") -> Path:
-        """The file of a graph, or of a variant of it that was accepted. Raises UnknownNameError."""
-        if variant and variant not in self.certificate.variants:
-            raise UnknownNameError(f"variant of {self.manifest.model}", variant, self.certificate.variants)
-        return self.folder / graph.variant_file(variant)
-
-    def verify(self) -> None:
-        """Raise ArtifactError unless every file is the one that was certified."""
-        verify(self.folder, self.certificate, partial=True)
+log = logging.getLogger("zoo.hubs")
 
 
 class Hub:
-    """A folder of artifacts with an index."""
+    """The hubs that `root` or ZOO_HUB names. Raises UsageError for a folder that does not exist.
 
-    def __init__(self, root: Path | str | None = None) -> None:
-        self.root = Path(root or os.environ.get("ZOO_HUB") or EMBEDDED)
-        if not self.root.is_dir():
-            raise UsageError(f"The hub {self.root} is not a folder; set ZOO_HUB to one, or unset it.")
+    `offline` and `trust_unsigned` are those of ZOO_OFFLINE and ZOO_TRUST_UNSIGNED when not given.
+    """
 
-    @cached_property
+    def __init__(
+        self, root: Path | str | None = None, *, offline: bool | None = None, trust_unsigned: bool | None = None
+    ) -> None:
+        self._offline, self._trust_unsigned = offline, trust_unsigned
+        self.sources = [self._open(location) for location in ([root] if root else _configured())]
+
+    @property
+    def label(self) -> str:
+        """The hubs' places, without secrets."""
+        return ", ".join(source.label for source in self.sources)
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether the first hub is a folder of artifacts, opened in place."""
+        return isinstance(self.sources[0], Tree)
+
+    @property
+    def root(self) -> Path:
+        """The folder of a hub of artifacts. Raises UsageError for another kind of hub."""
+        return self.tree.root
+
+    @property
+    def tree(self) -> Tree:
+        source = self.sources[0]
+        if not isinstance(source, Tree):
+            raise UsageError(f"The hub {source.label} is no folder of artifacts; name one, or publish with --to.")
+        return source
+
+    @property
     def index(self) -> dict[str, dict[str, Any]]:
-        """What the hub says of each model: version, task, family, metrics, size, and the hashes that bind it."""
-        if not (self.root / INDEX).exists():
-            return {}
-        models = read_json(self.root / INDEX).get("models")
-        if not isinstance(models, dict):
-            raise ArtifactError(f"{self.root / INDEX} lists no models; publish again or fetch the hub again.")
-        return models
+        """What the first hub that has it says of each model's latest version."""
+        merged: dict[str, dict[str, Any]] = {}
+        for _, entries in self._readable():
+            for name, entry in entries.items():
+                merged.setdefault(name, entry)
+        return merged
 
     def names(self) -> list[str]:
         return sorted(self.index)
 
-    def artifact(self, reference: str) -> Artifact:
-        """The artifact of `model` or `model@version`, its certificate bound by the index.
+    def artifact(self, reference: str, *, with_original: bool = False) -> Artifact:
+        """The artifact of `model` or `model@version`, fetched into the cache where it is not in a folder already.
 
-        Raises UnknownNameError for a model or version that the hub lacks and ArtifactError where the certificate is
-        not the one that the index names.
+        Raises UnknownNameError for a model or version that no hub has, IntegrityError for what must not be used,
+        HubError when it cannot be fetched.
         """
         name, _, version = reference.partition("@")
-        if name not in self.index:
-            raise UnknownNameError("model", name, self.index)
-        entry = self.index[name]
-        if version and version != str(entry["version"]):
-            raise UnknownNameError(f"version of {name}", version, [str(entry["version"])])
-        folder = self.root / name
-        for file, expected in ((CERTIFICATE, entry["certificate"]), (CARD, entry["card"])):
-            if not (folder / file).is_file() or sha256(folder / file) != expected:
-                raise IntegrityError(f"{name}: {file} is not the one that the hub's index names; fetch it again.")
-        return Artifact(folder)
+        versions: list[str] = []
+        for source, entries in self._readable():
+            if name not in entries:
+                continue
+            found = [str(number) for number in source.versions(name)]
+            if not version or version in found:
+                return self._from(source, name, int(version) if version else None, with_original)
+            versions += found
+        if versions:
+            raise UnknownNameError(f"version of {name}", version, versions)
+        raise UnknownNameError("model", name, self.index)
 
     def write_index(self) -> None:
         """Describe every artifact below the root in `index.json`."""
-        folders = [path.parent for path in sorted(self.root.glob(f"*/{CERTIFICATE}")) if path.parent.name[0] != "."]
-        write_json(self.root / INDEX, {"models": {folder.name: _entry(Artifact(folder)) for folder in folders}})
-        self.__dict__.pop("index", None)
+        self.tree.write_index()
+
+    def stores(self) -> list[Store]:
+        """Where blobs may be fetched from, in order of preference."""
+        return [source.store for source in self._remotes() if source.reachable]
+
+    def _from(self, source: Tree | Remote, name: str, version: int | None, with_original: bool) -> Artifact:
+        if isinstance(source, Tree):
+            return source.artifact(name, version, self._beside(source), with_original=with_original)
+        from zoo.hubs.pull import pull
+
+        stores = self.stores()
+        if source.reachable:
+            stores.sort(key=lambda store: store is not source.store)
+        return pull(name, source.index.entry(name, version), stores, source.depot, with_original=with_original)
+
+    def _beside(self, tree: Tree) -> list[Store]:
+        """What may complete a tree: the other hubs, and for what came with the code the release."""
+        stores = self.stores()
+        if tree.root == EMBEDDED and not self.policy.offline:
+            from zoo.hubs.release import release_url
+            from zoo.hubs.store import open_store
+
+            try:
+                stores.append(open_store(release_url()))
+            except UsageError as error:
+                log.debug("%s", error)
+        return stores
+
+    @property
+    def policy(self) -> Policy:
+        from zoo.hubs.remote import Policy
+
+        found = Policy.from_environment()
+        return Policy(
+            found.offline if self._offline is None else self._offline,
+            found.trust_unsigned if self._trust_unsigned is None else self._trust_unsigned,
+        )
+
+    def _open(self, location: Path | str) -> Tree | Remote:
+        if location == "embedded" or location == EMBEDDED:
+            return Tree(EMBEDDED, trust_unsigned=True)
+        if "://" not in str(location) and location != "release" and is_tree(Path(location).expanduser()):
+            return Tree(Path(location).expanduser(), trust_unsigned=self.policy.trust_unsigned)
+        from zoo.hubs.depot import Depot
+        from zoo.hubs.remote import Remote
+        from zoo.hubs.store import open_store
+
+        if location == "release":
+            from zoo.hubs.release import release_url
+
+            location = release_url()
+        return Remote(open_store(str(location)), Depot(), self.policy)
+
+    def _remotes(self) -> list[Remote]:
+        return [source for source in self.sources if not isinstance(source, Tree)]
+
+    def _readable(self) -> Iterator[tuple[Tree | Remote, dict[str, dict[str, Any]]]]:
+        """The hubs whose index can be had, with what it says; raises the first failure when there is none."""
+        failures: list[HubError] = []
+        for source in self.sources:
+            try:
+                entries = source.entries
+            except HubError as error:
+                failures.append(error)
+                if len(self.sources) > 1:
+                    log.warning("%s The other hubs are used.", error)
+                continue
+            yield source, entries
+        if len(failures) == len(self.sources):
+            raise failures[0]
 
 
-def _entry(artifact: Artifact) -> dict[str, Any]:
-    manifest = artifact.manifest
-    files = [path for path in artifact.folder.rglob("*") if path.is_file()]
-    return {
-        "version": manifest.version,
-        "task": manifest.task,
-        "family": manifest.family,
-        "summary": manifest.summary,
-        "parameters": manifest.parameters,
-        "graphs": [graph.name for graph in manifest.graphs],
-        "metrics": manifest.metrics,
-        "licence": manifest.data["licence"],
-        "bytes": sum(path.stat().st_size for path in files),
-        "graph_bytes": sum(path.stat().st_size for path in files if path.parent == artifact.folder and ".onnx" in path.name),
-        "certificate": sha256(artifact.folder / CERTIFICATE),
-        "card": sha256(artifact.folder / CARD),
-    }
+def _configured() -> list[str]:
+    value = os.environ.get("ZOO_HUB", "").strip()
+    if not value:
+        return ["embedded"]
+    return [value] if Path(value).is_dir() else value.replace(",", " ").split()

@@ -6,14 +6,13 @@ on another one, on the machine at hand, and leaves a note of it in the cache; th
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
 
+from zoo.cache import cache_root
 from zoo.errors import ArtifactError
 from zoo.hub import Artifact
 from zoo.manifest import CERTIFICATE, read_json, sha256, write_json
@@ -45,16 +44,4 @@ def record(artifact: Artifact, provider: str, found: Mapping[str, Any]) -> Path:
 def proof_path(artifact: Artifact, provider: str) -> Path:
     """Named by the certificate's hash, the provider and the version of ONNX Runtime: other bytes need another proof."""
     certificate = sha256(artifact.folder / CERTIFICATE)
-    return _cache() / "proofs" / f"{certificate}-{provider}-{onnxruntime.__version__}.json"
-
-
-def _cache() -> Path:
-    """`$ZOO_CACHE`, or the platform's own folder for caches."""
-    chosen = os.environ.get("ZOO_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "zoo"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "zoo"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zoo"
+    return cache_root() / "proofs" / f"{certificate}-{provider}-{onnxruntime.__version__}.json"

@@ -1,0 +1,160 @@
+"""A version of a model out of a hub into the cache: all its files at once, then checked as one artifact."""
+
+from __future__ import annotations
+
+import errno
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from zoo.artifact import ORIGINAL, Artifact
+from zoo.errors import HubError, IntegrityError
+from zoo.hubs.contents import check_content
+from zoo.hubs.depot import Depot, Record, folder_name
+from zoo.hubs.fetch import fetch
+from zoo.hubs.paths import File, files_of
+from zoo.hubs.progress import Progress
+from zoo.hubs.store import Store
+from zoo.manifest import CARD, CERTIFICATE
+from zoo.onnx_files import check_external_data
+
+WORKERS = 4
+_SPARE_BYTES = 1 << 20  # for folders, locks and records
+
+
+def pull(
+    name: str, entry: Mapping[str, Any], stores: Sequence[Store], depot: Depot, *, with_original: bool = False
+) -> Artifact:
+    """The artifact that an accepted index lists, fetched unless it is in the cache.
+
+    Raises IntegrityError for what must not be taken, HubError when it cannot be had.
+    """
+    reference = f"{name}@{entry['version']}"
+    files = files_of(reference, entry)
+    folder = folder_name(name, entry["version"], files[CERTIFICATE].sha256)
+    wanted = {path: file for path, file in files.items() if with_original or not path.startswith(f"{ORIGINAL}/")}
+    artifact = Artifact(depot.model(folder))
+    if _is_there(artifact.folder, wanted):
+        return artifact
+    record = Record(folder, name, entry["version"], files)
+    with depot.lock(folder):
+        if not _is_there(artifact.folder, wanted):
+            depot.make_folders()
+            depot.record(record)  # first: what it names is not pruned while the lock is held
+            try:
+                _download(reference, wanted, stores, depot)
+                _install(record, wanted, depot, original=with_original)
+            except OSError as error:
+                raise _disk_error(error, depot.root) from error
+    return artifact
+
+
+def check_artifact(
+    reference: str, entry: Mapping[str, Any], files: Mapping[str, File], place: Callable[[str], Path]
+) -> None:
+    """Raise IntegrityError unless files with these hashes are the artifact that the entry describes.
+
+    `place` is where the content of a file lies; `original/` may be missing there. That each has its hash is known.
+    """
+    folder = place(CERTIFICATE).parent
+    artifact = Artifact(folder)
+    certificate, manifest = artifact.certificate, artifact.manifest
+    if not certificate.passed:
+        raise IntegrityError(f"{reference}: its certificate does not say that it passed; it is not taken.")
+    described = {(item.model, item.version) for item in (certificate, manifest)}
+    if described != {(reference.partition("@")[0], entry["version"])}:
+        raise IntegrityError(f"{reference}: certificate or manifest are about another model or version; it is not taken.")
+    listed = {name: file.sha256 for name, file in files.items() if name not in (CERTIFICATE, CARD)}
+    if listed != certificate.files:
+        different = sorted(set(listed.items()) ^ set(certificate.files.items()))[0][0]
+        raise IntegrityError(
+            f"{reference}: index and certificate contradict each other about {different!r}; it is not taken."
+        )
+    for name in files:
+        if place(name).exists():
+            check_content(reference, name, place(name))
+    check_external_data(folder, certificate.files)
+
+
+def _is_there(folder: Path, wanted: Mapping[str, File]) -> bool:
+    """By sizes: every byte is checked when it is loaded, and by `zoo cache verify`."""
+    try:
+        return all((folder / name).stat().st_size == file.bytes for name, file in wanted.items())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _download(reference: str, wanted: Mapping[str, File], stores: Sequence[Store], depot: Depot) -> None:
+    blobs = {file.sha256: file for file in wanted.values()}
+    missing = [file for file in blobs.values() if _size(depot.blob(file.sha256)) != file.bytes or not file.bytes]
+    need = sum(file.bytes for file in missing) - sum(_size(depot.part(file.sha256)) for file in missing) + _SPARE_BYTES
+    free = shutil.disk_usage(depot.root).free
+    if missing and need > free:
+        raise HubError(
+            f"{reference} needs {need:,} bytes more and {depot.root} has {free:,} free; run zoo cache prune, or set "
+            "ZOO_CACHE to another disk."
+        )
+    with Progress(reference, sum(file.bytes for file in missing)) as progress:
+        largest_first = sorted(missing, key=lambda file: -file.bytes)
+        _in_parallel([partial(fetch, file, stores, depot, progress.of(file.sha256)) for file in largest_first])
+
+
+def _install(record: Record, wanted: Mapping[str, File], depot: Depot, *, original: bool) -> None:
+    """Make the folder, and check it before it gets its name."""
+    final = depot.model(record.folder)
+    without = {name: file for name, file in wanted.items() if not name.startswith(f"{ORIGINAL}/")}
+    if final.exists() and not _is_there(final, without):
+        shutil.rmtree(final)
+    reference, entry = f"{record.model}@{record.version}", {"version": record.version}
+
+    def check(folder: Path) -> None:
+        check_artifact(reference, entry, record.files, folder.joinpath)
+
+    depot.put(record.folder, record.files, original=original, check=check)
+
+
+def _in_parallel(jobs: Sequence[Callable[[], None]]) -> None:
+    """Run all jobs, a few at a time, and raise the first failure; an interrupt does not wait for a slow server."""
+    waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                job = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                job()
+                ended.put(None)
+            except BaseException as error:
+                ended.put(error)
+
+    for _ in range(min(WORKERS, len(jobs))):
+        threading.Thread(target=work, daemon=True).start()
+    try:
+        for _ in jobs:
+            failure = ended.get()
+            if failure is not None:
+                raise failure
+    finally:
+        stop.set()
+
+
+def _disk_error(error: OSError, root: Path) -> HubError | OSError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HubError(
+            f"The disk of {root} is full; run zoo cache prune, or set ZOO_CACHE to another disk, and pull again."
+        )
+    return error
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
