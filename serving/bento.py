@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,11 @@ from typing import Any
 import zoo
 from serving.requirements import requirements
 from zoo.errors import UsageError, ZooError
-from zoo.hub import EMBEDDED, INDEX, ORIGINAL, Artifact, Hub
-from zoo.manifest import write_json
+from zoo.hub import EMBEDDED, ORIGINAL, Artifact, Hub
 
 TEMPLATE = Path(__file__).parent / "container" / "Dockerfile.j2"
 SERVICE = "zoo_bento"
+NAME = "onnx-zoo"  # not "zoo": BentoML would take the tag zoo:latest for something in the package of that name
 _LEFT_OUT = (EMBEDDED.name, "families", "layers.py", "__pycache__")
 
 _ENTRY = '''"""The service of this Bento. Its models are verified before a worker starts; variables set outside win."""
@@ -65,34 +65,44 @@ def build(models: Sequence[str], *, gpu: bool = False) -> Any:
     Raises UnknownNameError, IntegrityError for a model that is not what was certified, and UsageError for a disk that
     is full or cannot be written to.
     """
-    hub = Hub()
-    artifacts = {artifact.manifest.model: artifact for artifact in map(hub.artifact, models)}
-    for artifact in artifacts.values():
-        artifact.verify()
+    artifacts = _find(models)
     variables = {"ZOO_MODELS": ",".join(artifacts), "ZOO_PROVIDER": "cuda" if gpu else "cpu"}
     with _sentences(), tempfile.TemporaryDirectory() as folder:
-        write_context(Path(folder), hub, artifacts, variables, requirements(gpu=gpu))
+        write_context(Path(folder), artifacts, variables, requirements(gpu=gpu))
         container = {**variables, "NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
         return _build(Path(folder), artifacts, container if gpu else variables)
 
 
+def _find(models: Sequence[str]) -> dict[str, Artifact]:
+    """The artifacts by name, verified."""
+    hub, found = Hub(), {}
+    for reference in dict.fromkeys(models):
+        artifact = hub.artifact(reference)
+        artifact.verify()
+        name = artifact.manifest.model
+        if name in found:
+            raise UsageError(f"{name} is named twice; name one version of it.")
+        found[name] = artifact
+    return found
+
+
 def write_context(
-    folder: Path, hub: Hub, artifacts: dict[str, Artifact], variables: dict[str, str], lines: Sequence[str]
+    folder: Path, artifacts: Mapping[str, Artifact], variables: Mapping[str, str], lines: Sequence[str]
 ) -> None:
     """Everything that the Bento is made of: code without families, a hub of these models, entry and requirements."""
     ignore = shutil.ignore_patterns(*_LEFT_OUT)
     shutil.copytree(Path(zoo.__file__).parent, folder / "zoo", ignore=ignore)
     shutil.copytree(Path(__file__).parent, folder / "serving", ignore=ignore)
-    for artifact in artifacts.values():
-        target = folder / "zoo" / EMBEDDED.name / artifact.folder.relative_to(hub.root)
-        shutil.copytree(artifact.folder, target, ignore=shutil.ignore_patterns(ORIGINAL))
-    write_json(folder / "zoo" / EMBEDDED.name / INDEX, {"models": {name: hub.index[name] for name in artifacts}})
-    (folder / f"{SERVICE}.py").write_text(_ENTRY.format(variables=variables), encoding="utf-8")
+    hub = folder / "zoo" / EMBEDDED.name
+    for name, artifact in artifacts.items():
+        shutil.copytree(artifact.folder, hub / name, ignore=shutil.ignore_patterns(ORIGINAL))
+    Hub(hub).write_index()
+    (folder / f"{SERVICE}.py").write_text(_ENTRY.format(variables=dict(variables)), encoding="utf-8")
     (folder / "requirements.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
     shutil.copy(TEMPLATE, folder / TEMPLATE.name)
 
 
-def _build(folder: Path, artifacts: dict[str, Artifact], container: dict[str, str]) -> Any:
+def _build(folder: Path, artifacts: Mapping[str, Artifact], container: Mapping[str, str]) -> Any:
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     import bentoml
 
@@ -102,13 +112,13 @@ def _build(folder: Path, artifacts: dict[str, Artifact], container: dict[str, st
     with chdir(folder):  # BentoML reads nothing outside of the working directory
         return bentoml.build(
             f"{SERVICE}:Zoo",
-            name="zoo",
+            name=NAME,
             build_ctx=str(folder),
             description="\n".join(f"- {name} v{versions[name]}: {one.manifest.summary}" for name, one in artifacts.items()),
             labels=versions,
             exclude=["requirements.txt", TEMPLATE.name],
             python={"requirements_txt": "requirements.txt", "lock_packages": False},
-            docker={"dockerfile_template": TEMPLATE.name, "env": container},
+            docker={"dockerfile_template": TEMPLATE.name, "env": dict(container)},
         )
 
 

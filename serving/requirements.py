@@ -13,7 +13,7 @@ import zoo
 from zoo.errors import UsageError
 
 PROJECT = "proven-onnx-zoo"
-_PLACES = tuple(folder / "constraints.txt" for folder in (Path(zoo.__file__).parents[1], Path(zoo.__file__).parent))
+_CHECKOUT = Path(zoo.__file__).parents[1] / "constraints.txt"
 
 
 def requirements(*, gpu: bool) -> list[str]:
@@ -35,11 +35,19 @@ def requirements(*, gpu: bool) -> list[str]:
 
 def read_pins() -> dict[str, str]:
     """Version by canonical name, from the constraints of the checkout or of the installed wheel. Raises UsageError."""
-    for file in _PLACES:
-        if file.is_file():
-            lines = (line.partition("==") for line in file.read_text(encoding="utf-8").splitlines() if "==" in line)
-            return {canonicalize_name(name.strip()): version.strip() for name, _, version in lines}
-    raise UsageError(f"There is no {' and no '.join(map(str, _PLACES))} to pin versions by; install the project again.")
+    text = _CHECKOUT.read_text(encoding="utf-8") if _CHECKOUT.is_file() else _in_wheel()
+    lines = (line.partition("==") for line in text.splitlines() if "==" in line)
+    pins = {canonicalize_name(name.strip()): version.strip() for name, _, version in lines}
+    if not pins:
+        raise UsageError(f"There is no {_CHECKOUT} to pin versions by, nor one in the wheel; install the project again.")
+    return pins
+
+
+def _in_wheel() -> str:
+    try:
+        return importlib.metadata.distribution(PROJECT).read_text("extra_metadata/constraints.txt") or ""
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _line(requirement: Requirement, pins: dict[str, str]) -> str:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import venv
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,7 +119,7 @@ def test_a_file_can_be_imported_into_another_store(
         assert {"./bento.yaml"} <= {f"./{name.removeprefix('./')}" for name in archive.getnames()}
     line = [sys.executable, "-m", "bentoml", "import", str(file)]
     subprocess.run(line, cwd="/", env=elsewhere, check=True, capture_output=True)
-    server = serve_at(elsewhere, "bentoml", "serve", "zoo:latest")
+    server = serve_at(elsewhere, "bentoml", "serve", "onnx-zoo:latest")
     answers(server)
     assert server.stop() == 0
 
@@ -219,6 +220,8 @@ def test_errors_are_sentences(hub: Path, tiny: SimpleNamespace, tmp_path: Path) 
     assert (ended.returncode, "did you mean tiny-picture" in ended.stderr) == (2, True)
     ended = zoo_bento("tiny-picture", "--out", tmp_path, ZOO_HUB=hub, **home)
     assert (ended.returncode, f"{tmp_path} exists; name a new folder" in ended.stderr) == (2, True)
+    ended = zoo_bento("tiny-picture", "tiny-picture@1", ZOO_HUB=hub, **home)
+    assert (ended.returncode, "tiny-picture is named twice" in ended.stderr) == (2, True)
     tiny.make_hub(tmp_path / "hub", "tiny-picture")
     (tmp_path / "hub" / "tiny-picture" / "predict.onnx").write_bytes(b"x")
     ended = zoo_bento("tiny-picture", ZOO_HUB=tmp_path / "hub", **home)
@@ -239,6 +242,20 @@ def test_a_disk_that_takes_no_more_is_a_sentence(hub: Path, tmp_path: Path) -> N
     assert re.search(r"error: .* cannot be written \(.*File too large.*\); free space", ended.stderr), ended.stderr
     assert "Traceback" not in ended.stderr
     assert not list(home.glob("bentos/*/*/bento.yaml"))
+
+
+def test_an_installed_wheel_makes_one_too(made: Callable[..., Path], hub: Path, tmp_path: Path) -> None:
+    """Without a checkout the versions come from the wheel."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    variables = {"PYTHONPATH": str(tmp_path / "installed"), "ZOO_HUB": str(hub), "BENTOML_HOME": str(tmp_path / "home")}
+    line = [sys.executable, "-m", "zoo", "bento", "tiny-picture", "--out", str(tmp_path / "bento")]
+    subprocess.run(line, cwd="/", env={**os.environ, **variables}, check=True, capture_output=True)
+    pinned = [(folder / "env" / "python" / "requirements.txt").read_text() for folder in (tmp_path / "bento", made())]
+    assert pinned[0] == pinned[1]
 
 
 @pytest.mark.long
