@@ -29,7 +29,8 @@ OWN_S = 12  # a round of ours alone
 def main() -> int:
     given = _parser().parse_args()
     if given.command == "install":
-        for sentence in install(given.peers, [name for name in REQUIREMENTS if name in given.servers.split(",")]):
+        wanted = {KINDS[name].rival for name in given.servers.split(",")}
+        for sentence in install(given.peers, [name for name in REQUIREMENTS if name in wanted]):
             print(sentence, flush=True)
         return 0
     loopback.enter("benchmarks.serving", sys.argv[1:])

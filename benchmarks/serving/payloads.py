@@ -44,6 +44,11 @@ PLAIN_JSON = Payload(
     lambda name, x: (json.dumps({name: x.tolist()}).encode(), JSON),
     lambda body, headers: _numbers(json.loads(body)),
 )
+NAMED_JSON = Payload(
+    "JSON",
+    lambda name, x: (json.dumps({"x": x.tolist()}).encode(), JSON),
+    lambda body, headers: _numbers(json.loads(body)["y"]),
+)
 BASE64 = Payload(
     "base64 in JSON",
     lambda name, x: (json.dumps({"x": base64.b64encode(x.tobytes()).decode()}).encode(), JSON),

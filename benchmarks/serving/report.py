@@ -19,7 +19,7 @@ from benchmarks.serving.subjects import FLOP, LARGE
 from benchmarks.serving.targets import Verdict, verdicts
 
 FIELDS = ("round", "server", "model", "load", "requests_per_s", "p50_ms", "p99_ms", "cpu_us", "failed", "generator")
-PACKAGES = {"pytriton": "nvidia-pytriton", "ray": "ray"}
+PACKAGES = {"pytriton": "nvidia-pytriton"}
 QUIET = 0.5  # load average of the machine before the run
 SATURATED = 0.9
 
@@ -56,7 +56,7 @@ def markdown(plan: Plan, found: Found, own: Own | None, about: Circumstances) ->
     lines = [
         "# Servers side by side",
         "",
-        f"{plan.rounds} rounds on {os.cpu_count()} cores ({_processor()}), Python {platform.python_version()}, loopback "
+        f"{plan.rounds} {'round' if plan.rounds == 1 else 'rounds'} on {os.cpu_count()} cores ({_processor()}), Python {platform.python_version()}, loopback "
         f"only, load generators on the same cores; {about.minutes:.0f} min. Each round starts every server anew, loads it "
         "and ends it, one after the other; figures are medians of the rounds. Every server has one thread of ONNX Runtime "
         "a worker and, where it batches, at most 32 rows and 1 ms.",
@@ -125,10 +125,8 @@ def _latencies(cells: list[Cell]) -> str:
 
 
 def _notes(plan: Plan, found: Found, own: Own | None, about: Circumstances) -> list[str]:
-    rivals = [kind for kind in plan.kinds if kind.rival]
-    names = [
-        f"{kind.title} {versions(plan.peers, kind.rival).get(PACKAGES.get(kind.rival, kind.rival), '')}" for kind in rivals
-    ]
+    rivals = dict.fromkeys(PACKAGES.get(kind.rival, kind.rival) for kind in plan.kinds if kind.rival)
+    names = [f"{package} {_version(plan.peers, package)}" for package in rivals]
     lines = [
         "## How",
         "",
@@ -155,6 +153,10 @@ def _notes(plan: Plan, found: Found, own: Own | None, about: Circumstances) -> l
         errors.append(f"A load generator took up to {busy:.0%} of a core: where it did, the server may be faster")
     remarks = [line for line in (*failed, *missing, *errors) if line]
     return lines + [f"- {line}." for line in remarks] + ([""] if remarks else [])
+
+
+def _version(peers: Path, package: str) -> str:
+    return versions(peers, package.removeprefix("nvidia-")).get(package, "of unknown version")
 
 
 def _errors(kind: Kind, found: Found) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.serving.install import require
-from benchmarks.serving.payloads import BASE64, PLAIN_JSON, RAW, V2_BINARY, V2_JSON, Payload
+from benchmarks.serving.payloads import BASE64, NAMED_JSON, PLAIN_JSON, RAW, V2_BINARY, V2_JSON, Payload
 from benchmarks.serving.process import Server, free_ports
 from benchmarks.serving.subjects import Subject
 
@@ -84,7 +84,11 @@ def _bentoml(peer: Path, subject: Subject, folder: Path, ports: list[int]) -> li
 
 
 def _litserve(peer: Path, subject: Subject, folder: Path, ports: list[int]) -> list[str]:
-    return [str(peer / "bin" / "python"), str(APPS / "litserve_app.py"), str(ports[0])]
+    return [str(peer / "bin" / "python"), str(APPS / "litserve_app.py"), str(ports[0]), "json"]
+
+
+def _litserve_base64(peer: Path, subject: Subject, folder: Path, ports: list[int]) -> list[str]:
+    return [*_litserve(peer, subject, folder, ports)[:-1], "base64"]
 
 
 def _mlserver(peer: Path, subject: Subject, folder: Path, ports: list[int]) -> list[str]:
@@ -141,10 +145,11 @@ KINDS = {
         Kind("ours", "ours, 1 worker", V2_BINARY, V2, _ours),
         Kind("ours-2", "ours, 2 workers", V2_BINARY, V2, _ours, workers=2, start_s=5),
         Kind("floor", "the floor", V2_BINARY, V2, _floor, start_s=2),
-        Kind("torchserve", "TorchServe", RAW, "/predictions/bench", _torchserve, "torchserve", start_s=9),
-        Kind("pytriton", "Triton (pytriton)", V2_BINARY, BENCH, _pytriton, "pytriton", start_s=8),
+        Kind("torchserve", "TorchServe", RAW, "/predictions/bench", _torchserve, "torchserve", start_s=8),
+        Kind("pytriton", "Triton (pytriton)", V2_BINARY, BENCH, _pytriton, "pytriton", start_s=7),
         Kind("mlserver", "MLServer", V2_JSON, BENCH, _mlserver, "mlserver", start_s=5),
-        Kind("litserve", "LitServe", BASE64, "/predict", _litserve, "litserve", start_s=6),
+        Kind("litserve", "LitServe", NAMED_JSON, "/predict", _litserve, "litserve", start_s=4),
+        Kind("litserve-base64", "LitServe, base64", BASE64, "/predict", _litserve_base64, "litserve", start_s=4),
         Kind("bentoml", "BentoML, batchable API", PLAIN_JSON, "/predict", _bentoml, "bentoml", start_s=4),
         Kind("ray", "Ray Serve", RAW, "/", _ray, "ray", start_s=15),
     )
