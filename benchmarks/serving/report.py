@@ -56,7 +56,7 @@ def markdown(plan: Plan, found: Found, own: Own | None, about: Circumstances) ->
     lines = [
         "# Servers side by side",
         "",
-        f"{plan.rounds} {'round' if plan.rounds == 1 else 'rounds'} on {os.cpu_count()} cores ({_processor()}), Python {platform.python_version()}, loopback "
+        f"Rounds: {plan.rounds}, on {os.cpu_count()} cores ({_processor()}), Python {platform.python_version()}, loopback "
         f"only, load generators on the same cores; {about.minutes:.0f} min. Each round starts every server anew, loads it "
         "and ends it, one after the other; figures are medians of the rounds. Every server has one thread of ONNX Runtime "
         "a worker and, where it batches, at most 32 rows and 1 ms.",
