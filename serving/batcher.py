@@ -17,15 +17,17 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from serving.alarm import NEVER, Alarm
 from serving.batches import Execution, Key, Layout, Request, Result, Run
 from serving.errors import DeadlineError, ExecutionError, GoneError, NotReadyError, ProtocolError, QueueFullError
 from serving.limits import Alone, Backlog, Limits
-from serving.line import MAX_LEVEL, NEVER, Group, Job, Line
+from serving.line import MAX_LEVEL, Group, Job, Line
 from serving.runner import Runner
 from serving.stats import Statistics
 from zoo.spec import Arrays, Graph
 
 _TIMER_MS = 0.5  # timers of the event loop count whole milliseconds: a shorter wait is none
+_SWEEP_MS = 5.0  # deadlines that pass one soon after the other are looked after together
 
 
 class Batcher:
@@ -47,8 +49,7 @@ class Batcher:
         self._drained: asyncio.Future[None] | None = None
         self._wake_up: asyncio.Handle | None = None
         self._awaited: tuple[Group, float] | None = None  # while company is waited for: the group, rows that are enough
-        self._soonest_ns = NEVER  # no deadline in the line comes before
-        self._expiry: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._expire)
 
     @property
     def max_rows(self) -> int:
@@ -102,8 +103,7 @@ class Batcher:
         while self._runner.in_flight or self._line.groups:  # what runs may be for somebody who no longer waits
             self._drained = self._drained or asyncio.get_running_loop().create_future()
             await self._drained
-        if self._expiry is not None:
-            self._expiry.cancel()
+        self._alarm.stop()
         self._runner.shutdown()
 
     def warm_up(self, inputs: Arrays, *, times: int = 4) -> float:
@@ -136,8 +136,8 @@ class Batcher:
     def _enqueue(self, key: Key, job: Job) -> None:
         group = self._line.add(key, job)
         self._backlog.publish(self._line.rows)
-        if job.deadline_ns < self._soonest_ns:
-            self._watch(job.deadline_ns)
+        if job.deadline_ns < self._alarm.soonest_ns:
+            self._alarm.watch(job.deadline_ns)
         if not self._runner.is_free:
             return  # the end of a run looks at the line again
         if self._awaited is not None and self._awaited[0] is group and group.rows >= self._awaited[1]:
@@ -193,7 +193,7 @@ class Batcher:
         if group.rows + 1 > enough:
             return 0.0
         oldest = min(lane[0].queued_ns for lane in group.lanes.values())
-        end = min(oldest + longest_ns, self._soonest_ns - fixed_ns)
+        end = min(oldest + longest_ns, self._alarm.soonest_ns - fixed_ns)
         left_ms = (end - now) / 1e6
         if left_ms < _TIMER_MS:
             return 0.0
@@ -257,23 +257,13 @@ class Batcher:
         if self._drained is not None and not (self._drained.done() or self._line.groups or self._runner.in_flight):
             self._drained.set_result(None)
 
-    def _watch(self, deadline_ns: int) -> None:
-        """Answer what waits at `deadline_ns`, the first deadline in the line, as soon as that has passed."""
-        if self._expiry is not None:
-            self._expiry.cancel()
-        self._soonest_ns = deadline_ns
-        delay_s = max((deadline_ns - time.perf_counter_ns()) / 1e9, 0.001)
-        self._expiry = asyncio.get_running_loop().call_later(delay_s, self._expire)
-
     def _expire(self) -> None:
-        self._expiry, self._soonest_ns = None, NEVER
+        """Answer those whose deadline has passed while they wait."""
         now = time.perf_counter_ns()
         for job in self._line.expire(now):
             self._is_wanted(job, now)  # no: it is dropped
         self._backlog.publish(self._line.rows)
-        soonest_ns = self._line.soonest_ns()
-        if soonest_ns != NEVER:
-            self._watch(soonest_ns)
+        self._alarm.watch(self._line.soonest_ns(), least_ms=_SWEEP_MS)
         self._rest()
 
 

@@ -13,6 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from serving.alarm import NEVER
 from serving.batches import Key, Request, cells_at
 from serving.padding import widest
 from zoo.spec import Arrays
@@ -22,7 +23,6 @@ MAX_LEVEL = 100
 RATE_MS = 20.0  # what the measured rate of arrivals remembers
 _LEVEL_NS = int(LEVEL_MS * 1e6)
 _IDLE_GROUPS = 64  # empty groups that are kept for their rate
-NEVER = 2**63
 
 
 @dataclass(slots=True)

@@ -117,7 +117,7 @@ def simulate(wanted: list[dict[str, Any]], limits: Limits, costs: tuple[float, f
     return loop.play(scenario())
 
 
-by_property = settings(max_examples=150, deadline=None, derandomize=True)
+by_property = settings(max_examples=300, deadline=None, derandomize=True)
 played = st.builds(simulate, asked_for, some_limits, some_costs, st.sampled_from([0, 0, 4]))
 
 

@@ -144,23 +144,27 @@ def test_long_executions_share_the_threads() -> None:
         assert model.sizes == sizes
 
 
-def test_an_expired_request_is_answered_at_its_deadline_though_all_threads_are_busy() -> None:
+def test_expired_requests_are_answered_at_their_deadlines_though_all_threads_are_busy() -> None:
     loop = Simulation()
     model = Doubler(loop, fixed_ms=1000, row_ms=0)
 
-    async def scenario() -> tuple[int, int]:
-        batcher = Batcher(ROWS, model, Limits(max_in_flight=1, max_queue_rows=1))
+    async def wait(batcher: Batcher, deadline_ms: float) -> float:
+        began = loop.ns
+        with pytest.raises(DeadlineError):
+            await batcher.submit(rows(2), deadline_ns=loop.ns + int(deadline_ms * MS))
+        return (loop.ns - began) / MS
+
+    async def scenario() -> tuple[list[float], int]:
+        batcher = Batcher(ROWS, model, Limits(max_in_flight=1))
         batcher.warm_up(rows(0))
         running = asyncio.ensure_future(batcher.submit(rows(1)))
         await asyncio.sleep(0.01)
-        began = loop.ns
-        with pytest.raises(DeadlineError):
-            await batcher.submit(rows(2), deadline_ns=loop.ns + 20 * MS)
-        took = loop.ns - began
+        waited = await asyncio.gather(*(wait(batcher, deadline_ms) for deadline_ms in (50, 20, 21, 200)))
         queued = batcher.queued_rows
         await running
-        return took, queued
+        return waited, queued
 
-    took, queued = loop.play(scenario())
-    assert 20 * MS <= took <= 22 * MS
+    waited, queued = loop.play(scenario())
+    for took, deadline_ms in zip(waited, (50, 20, 21, 200), strict=True):
+        assert deadline_ms <= took <= deadline_ms + 6
     assert queued == 0
