@@ -1,14 +1,18 @@
-"""`python -m zoo.docs`: write the model cards, the index that binds them, and the README's table from the artifacts."""
+"""`python -m zoo.docs`: write what is generated from the artifacts: evaluations, model cards, index, the README's table."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.card import models_table, write_card
+from zoo.cards import models_table, write_card
+from zoo.cards.measured import measured, record
 from zoo.errors import UsageError
-from zoo.hub import EMBEDDED, Hub
+from zoo.hub import EMBEDDED, Artifact, Hub
+from zoo.run import EVALUATION
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+RUNS = ROOT / "runs"
 BEGIN, END = "<!-- models: written by `make docs` -->", "<!-- end of models -->"
 
 
@@ -23,10 +27,21 @@ def with_table(text: str) -> str:
     return f"{head}{BEGIN}\n{table}\n{END}{tail}"
 
 
+def keep_evaluation(artifact: Artifact, runs: Path = RUNS) -> None:
+    """Evaluate a model whose test split is at hand, unless that was done for these bytes."""
+    run = runs / artifact.manifest.model
+    if measured(artifact, "evaluation") is None and (run / EVALUATION).is_file():
+        from zoo.cards.evaluation import evaluate
+
+        record(artifact, "evaluation", evaluate(artifact, run))
+
+
 def main() -> None:
     hub = Hub(EMBEDDED)
     for name in hub.names():
-        write_card(hub.artifact(name))
+        artifact = hub.artifact(name)
+        keep_evaluation(artifact)
+        write_card(artifact)
     hub.write_index()
     README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
 
