@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import zoo
-from zoo import hub_commands
+from zoo import explain, hub_commands
 from zoo.commands import run_command
 from zoo.hub import Artifact, Hub
 from zoo.hub_commands import HubOption, Offline, TrustUnsigned
@@ -21,6 +21,9 @@ app.add_typer(bench, name="bench")
 app.add_typer(hub_commands.hub_app, name="hub")
 app.add_typer(hub_commands.cache_app, name="cache")
 app.command("list")(hub_commands.list_models)
+app.command()(explain.info)
+app.command()(explain.card)
+app.command()(explain.gallery)
 app.command()(hub_commands.pull)
 app.command()(hub_commands.publish)
 FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -41,18 +44,6 @@ def root(
     if version:
         print(zoo.__version__)
         raise typer.Exit
-
-
-@app.command()
-def info(model: Model, as_json: AsJson = False, hub: HubOption = None) -> None:
-    """Show a model's ports, data, results and proof."""
-    from zoo.manifest import MANIFEST, read_json
-
-    artifact = Hub().artifact(model)
-    if as_json:
-        print(json.dumps(read_json(artifact.folder / MANIFEST), indent=1, ensure_ascii=False))
-        return
-    print((artifact.folder / "card.md").read_text(encoding="utf-8"), end="")
 
 
 @app.command()
