@@ -12,7 +12,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar, get_origin, get_type_hints
 
 from zoo.errors import ArtifactError, IntegrityError, SpecError, UnknownNameError
 from zoo.spec import Graph, graph_from_json, graph_to_json
@@ -61,8 +61,8 @@ class Manifest:
         """Raises ArtifactError when `folder` holds no manifest that this version understands."""
         data = read_json(folder / MANIFEST)
         try:
-            return cls(**{**data, "graphs": tuple(graph_from_json(graph) for graph in data["graphs"])})
-        except (KeyError, TypeError, SpecError) as error:
+            return _typed(cls(**{**data, "graphs": tuple(graph_from_json(graph) for graph in data["graphs"])}))
+        except (KeyError, TypeError, ValueError, AttributeError, SpecError) as error:
             raise ArtifactError(f"{folder / MANIFEST} is malformed ({error}); export or fetch it again.") from error
 
     def write(self, folder: Path) -> None:
@@ -103,12 +103,20 @@ class Certificate:
     def read(cls, folder: Path) -> Self:
         """Raises ArtifactError when `folder` holds no certificate that this version understands."""
         try:
-            return cls(**read_json(folder / CERTIFICATE))
-        except TypeError as error:
+            return _typed(cls(**read_json(folder / CERTIFICATE)))
+        except (KeyError, TypeError) as error:
             raise ArtifactError(f"{folder / CERTIFICATE} is malformed ({error}); validate the model again.") from error
 
     def write(self, folder: Path) -> None:
         write_json(folder / CERTIFICATE, dataclasses.asdict(self))
+
+
+Described = TypeVar("Described", Manifest, Certificate)
+_VALUES = {
+    dict[str, str]: (str,),
+    dict[str, float]: (int, float),
+    dict[str, Any]: (str, int, float, bool, list, dict, type(None)),
+}
 
 
 def sha256(path: Path) -> str:
@@ -154,13 +162,22 @@ def verify(folder: Path, certificate: Certificate, *, partial: bool = False) -> 
             raise IntegrityError(f"{certificate.model}: {name} is not in the certificate; remove it.")
 
 
+def _typed(found: Described) -> Described:
+    """Raises TypeError for a field of another type than it is declared with."""
+    for name, declared in get_type_hints(type(found)).items():
+        kind, value = get_origin(declared) or declared, getattr(found, name)
+        if type(value) is not kind or (kind is dict and not all(type(one) in _VALUES[declared] for one in value.values())):
+            raise TypeError(f"{name} is {str(value)[:60]!r}")
+    return found
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Raises ArtifactError when the file is missing or is no JSON object."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ArtifactError(f"There is no file {path}; export, validate or fetch the model first.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} cannot be read ({error}); export or fetch the model again.") from error
     if not isinstance(data, dict):
         raise ArtifactError(f"{path} holds a {type(data).__name__}, not an object; export or fetch the model again.")
