@@ -14,7 +14,8 @@ def rewrite_index(root, change, serial=1):
     """Let `change` edit the index's document; it stays unsigned."""
     document = json.loads((root / "index.json").read_bytes())
     change(document)
-    document["serial"] += serial
+    if serial:
+        document["serial"] += serial
     (root / "index.json").write_text(json.dumps(document, separators=(",", ":")))
 
 

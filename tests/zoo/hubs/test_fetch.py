@@ -464,11 +464,11 @@ def test_a_cache_that_cannot_be_written_is_a_sentence(hub_of, monkeypatch, tmp_p
 def test_secrets_are_sent_and_never_shown(hub_of, serve, caplog, zoo_cli):
     server = serve(hub_of())
     caplog.set_level(logging.DEBUG)
-    secret = server.url.replace("http://", "http://someone:pass%40word@") + "?token=hidden"
+    secret = server.url.replace("http://", "http://someone:swordfish%40x@") + "?sig=hidden"
     pulled(secret)
     request = server.requests[0]
-    assert request.path == "/hub/index.json?token=hidden"
-    assert request.headers["Authorization"] == "Basic " + base64.b64encode(b"someone:pass@word").decode()
+    assert request.path == "/hub/index.json?sig=hidden"
+    assert request.headers["Authorization"] == "Basic " + base64.b64encode(b"someone:swordfish@x").decode()
     server.trouble = lambda handler, *_: handler.answer(302, Location=secret) or True
     with pytest.raises(HubError) as caught:
         Hub(secret.replace("/hub?", "/other?")).artifact("tiny")
@@ -479,7 +479,7 @@ def test_secrets_are_sent_and_never_shown(hub_of, serve, caplog, zoo_cli):
     for path in Depot().root.rglob("*.json"):
         everything += path.read_text()
     assert server.url in everything
-    for word in ("someone", "pass", "hidden", "token"):
+    for word in ("someone", "swordfish", "hidden", "sig="):
         assert word not in everything
 
 
