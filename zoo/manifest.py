@@ -111,7 +111,7 @@ class Certificate:
         write_json(folder / CERTIFICATE, dataclasses.asdict(self))
 
 
-Described = TypeVar("Described", Manifest, Certificate)
+Described = TypeVar("Described", bound=Manifest | Certificate)
 _VALUES = {
     dict[str, str]: (str,),
     dict[str, float]: (int, float),
