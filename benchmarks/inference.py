@@ -1,0 +1,228 @@
+"""Milliseconds of a call, ONNX Runtime beside the original in its own library: `python -m benchmarks.inference`.
+
+For every graph at batch 1, 8 and 32: the published file and its twins through the session that the service uses, the
+original in PyTorch eager mode (an estimator: the last of its methods, which gives the scores), and `torch.compile`. All of
+them take turns in one process, in an order that is drawn anew each round, with as many threads as there are cores; the
+figure is the median of the rounds' medians. Inputs are the golden samples, already arrays or tensors. What is compared
+must agree first. Results go to `zoo/measured/`, where the cards find them, and as a table to `docs/studies/inference.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from zoo.cards.cost import ORIGINAL
+from zoo.cards.markdown import table
+from zoo.cards.measured import record
+from zoo.commands import run_command, shell
+from zoo.cpus import available_cpus
+from zoo.hub import EMBEDDED, GOLDEN, Artifact, Hub
+from zoo.hub import ORIGINAL as ORIGINAL_FOLDER
+from zoo.original import Original
+from zoo.run import graph_inputs, load_arrays
+from zoo.session import Session
+from zoo.spec import Arrays, Graph
+
+BATCHES = (1, 8, 32)
+WARM_UP = 3  # calls before a block
+LEAST_CALLS, BLOCK_S = 5, 0.03  # of a block
+PAUSE_S = 0.005  # lets the threads of the one before go to sleep
+AGREE = 1e-3
+STUDY = Path(__file__).parent.parent / "docs" / "studies" / "inference.md"
+
+Call = Callable[[], Any]
+
+
+@dataclass
+class Cell:
+    """One way to run one graph at one batch size, and the median of each block in ms."""
+
+    model: str
+    graph: str
+    batch: int
+    kind: str
+    call: Call
+    medians: list[float] = field(default_factory=list)
+
+    @property
+    def ms(self) -> float:
+        return float(f"{statistics.median(self.medians):.4g}")
+
+
+def cells_of(artifact: Artifact, compiled: bool) -> list[Cell]:
+    original = Original.load(artifact.folder / ORIGINAL_FOLDER).cast("float32")
+    golden = load_arrays(artifact.folder / GOLDEN)
+    cells = []
+    for graph in artifact.manifest.graphs:
+        for batch in BATCHES:
+            inputs = {name: np.ascontiguousarray(array[:batch]) for name, array in graph_inputs(golden, graph).items()}
+            calls = {**_sessions(artifact, graph, inputs), **_originals(original, graph, inputs, compiled)}
+            _check(artifact, graph, calls)
+            cells += [Cell(artifact.manifest.model, graph.name, batch, kind, call) for kind, call in calls.items()]
+    return cells
+
+
+def _sessions(artifact: Artifact, graph: Graph, inputs: Arrays) -> dict[str, Call]:
+    variants = ["", *artifact.certificate.variants]
+    sessions = {variant: Session(artifact.graph_path(graph, variant), graph) for variant in variants}
+    names = {variant: f"onnx.{variant}" if variant else "onnx" for variant in variants}
+    return {names[variant]: _bind(session.run, inputs) for variant, session in sessions.items()}
+
+
+def _bind(run: Callable[..., Any], *arguments: Any) -> Call:
+    return lambda: run(*arguments)
+
+
+def _originals(original: Original, graph: Graph, inputs: Arrays, compiled: bool) -> dict[str, Call]:
+    method = getattr(original.model, graph.methods[-1])
+    if original.family.kind == "estimator":
+        return {"original": _bind(method, *inputs.values())}
+    tensors = [torch.from_numpy(inputs[port.name]) for port in graph.inputs]
+    found = {"original": _bind(method, *tensors)}
+    if compiled:
+        torch._dynamo.reset()
+        found["compiled"] = _bind(torch.compile(method), *tensors)
+    return found
+
+
+def _check(artifact: Artifact, graph: Graph, calls: dict[str, Call]) -> None:
+    """Raise ValueError unless all float32 ways give the same last output; this also warms them up and compiles."""
+    last = graph.outputs[-1].name
+    expected = np.asarray(_last(calls["original"](), last))
+    for kind in ("onnx", "compiled"):
+        if kind in calls and not np.allclose(_last(calls[kind](), last), expected, AGREE, AGREE):
+            raise ValueError(f"{artifact.manifest.model}: {graph.name} by {kind} differs from the original.")
+
+
+def _last(outputs: Any, name: str) -> Any:
+    if isinstance(outputs, dict):
+        return outputs[name]
+    return outputs[-1] if isinstance(outputs, tuple) else outputs
+
+
+def measure(cells: Sequence[Cell], rounds: int) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(rounds):
+        for position in rng.permutation(len(cells)):
+            time.sleep(PAUSE_S)
+            cells[position].medians.append(_block_ms(cells[position].call))
+        print(f"round {number + 1} of {rounds}", flush=True)
+
+
+def _block_ms(call: Call) -> float:
+    for _ in range(WARM_UP):
+        call()
+    times: list[float] = []
+    while len(times) < LEAST_CALLS or sum(times) < BLOCK_S:
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1e3
+
+
+def block_of(cells: Sequence[Cell], circumstances: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of one model: milliseconds by graph, batch and kind."""
+    ms: dict[str, dict[str, dict[str, float]]] = {}
+    for cell in cells:
+        ms.setdefault(cell.graph, {}).setdefault(str(cell.batch), {})[cell.kind] = cell.ms
+    return {**circumstances, "ms": ms}
+
+
+def circumstances(rounds: int) -> dict[str, Any]:
+    runtime = next(name for name in ("onnxruntime-gpu", "onnxruntime") if _installed(name))
+    return {
+        "machine": f"{_processor()}, {available_cpus()} cores",
+        "date": time.strftime("%Y-%m-%d"),
+        "load": round(os.getloadavg()[0], 2),
+        "rounds": rounds,
+        "command": shell(),
+        "versions": {name: version(name) for name in (runtime, "torch", "scikit-learn")},
+    }
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except ImportError:
+        return False
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def study(cells: Sequence[Cell], about: dict[str, Any], kinds: dict[str, str]) -> str:
+    """All figures as one page; `kinds` says of each model what its original is."""
+    by_row: dict[tuple[str, str, int], dict[str, float]] = {}
+    for cell in cells:
+        by_row.setdefault((cell.model, cell.graph, cell.batch), {})[cell.kind] = cell.ms
+    names = ["onnx", "onnx.fp16", "onnx.int8", "original", "compiled"]
+    rows = [
+        (*key, *(f"{found[name]:.3g}" if name in found else "" for name in names), _ratio(found))
+        for key, found in by_row.items()
+    ]
+    head = ("model", "graph", "batch", "ONNX Runtime", "fp16", "int8", "original", "torch.compile", "original / ONNX")
+    ratios = {
+        batch: [
+            found["original"] / found["onnx"]
+            for (model, _, size), found in by_row.items()
+            if size == batch and kinds[model] == "torch"
+        ]
+        for batch in BATCHES
+    }
+    means = ", ".join(
+        f"{math.exp(statistics.fmean(map(math.log, found))):.1f} at batch {batch}"
+        for batch, found in ratios.items()
+        if found
+    )
+    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+    return (
+        f"# Milliseconds of a call\n\n{table(head, rows)}\n\nMedians of {about['rounds']} interleaved rounds on "
+        f"{about['machine']}, load {about['load']:.1f} before, {about['date']}; {versions}. The original of an estimator is "
+        f"{ORIGINAL['estimator']}, of the others {ORIGINAL['torch']}: over those graphs it takes {means} times as long as "
+        f"ONNX Runtime (geometric means). Measured by `{about['command']}`.\n"
+    )
+
+
+def _ratio(found: dict[str, float]) -> str:
+    return f"{found['original'] / found['onnx']:.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.inference", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("models", nargs="*", help="all when none is named; then the study is written too")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out, which takes minutes to start")
+    given = parser.parse_args()
+    hub = Hub(EMBEDDED)
+    artifacts = [hub.artifact(name) for name in given.models or hub.names()]
+    about = circumstances(given.rounds)
+    with torch.inference_mode():
+        cells = [cell for artifact in artifacts for cell in cells_of(artifact, not given.no_compile)]
+        measure(cells, given.rounds)
+    for artifact in artifacts:
+        mine = [cell for cell in cells if cell.model == artifact.manifest.model]
+        print(record(artifact, "inference", block_of(mine, about)))
+    if not given.models:
+        kinds = {artifact.manifest.model: artifact.manifest.kind for artifact in artifacts}
+        STUDY.write_text(study(cells, about, kinds), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_command(main)
