@@ -72,7 +72,15 @@ def test_the_blocker_blocks():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["list"], ["list", "--json"], ["info", "convnet-mnist"], ["predict", "vae-mnist", "{picture}", "--json"]]
+    "arguments",
+    [
+        ["list"],
+        ["list", "--json"],
+        ["info", "convnet-mnist"],
+        ["card", "convnet-mnist"],
+        ["gallery", "--out", "{picture}-mnist"],
+        ["predict", "vae-mnist", "{picture}", "--json"],
+    ],
 )
 def test_commands_work_without_torch(hub_folder, tmp_path, arguments):
     from PIL import Image

@@ -52,8 +52,9 @@ def test_an_unknown_task_offers_the_nearest(cli):
     assert "did you mean image-classification" in is_one_sentence(cli("list", "--task", "image-clasification"))
 
 
-def test_info_prints_the_card(cli, hub_folder):
-    assert cli("info", "vae-mnist").stdout == (hub_folder / "vae-mnist" / "card.md").read_text(encoding="utf-8")
+def test_info_shows_ports_and_card_the_card(cli, hub_folder):
+    assert "code; N(0, I) under the prior" in cli("info", "vae-mnist").stdout
+    assert "## Intended use and limits\n" in cli("card", "vae-mnist").stdout
     manifest = json.loads(cli("info", "vae-mnist@1", "--json").stdout)
     assert [graph["name"] for graph in manifest["graphs"]] == ["encode", "decode"]
 

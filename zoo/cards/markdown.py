@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-_URL = re.compile(r"(?<![<(\w])https?://[^\s<>]*[^\s<>.,;:)]")
+_URL = re.compile(r"(?<!<)(?<!\]\()https?://[^\s<>]*[^\s<>.,;:)]")
 
 
 def table(header: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
