@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import RuntimeUnavailableError
+from zoo.hubs.paths import SHA256
 from zoo.hubs.redact import redact, scheme_of
 from zoo.hubs.store import MissingError, Store, StoreError, Stream
 
@@ -44,12 +45,20 @@ class ObjectStore(Store):
         yield Stream(offset, total, self._chunks(name, offset, total))
 
     def size(self, name: str) -> int | None:
+        if not SHA256.fullmatch(name):
+            self._fs.invalidate_cache()  # the back ends remember listings, and what changes is not in them
         try:
-            with self._errors(name):
-                self._fs.invalidate_cache()
-                return int(self._fs.info(self._path(name))["size"])
+            return self._size(name)
+        except MissingError:
+            self._fs.invalidate_cache()
+        try:
+            return self._size(name)
         except MissingError:
             return None
+
+    def _size(self, name: str) -> int:
+        with self._errors(name):
+            return int(self._fs.info(self._path(name))["size"])
 
     def write(self, name: str, source: Path) -> None:
         with self._errors(name):

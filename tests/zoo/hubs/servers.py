@@ -63,10 +63,12 @@ class Troublesome(http.server.BaseHTTPRequestHandler):
 
 
 class TroublesomeServer:
+    handler = Troublesome
+
     def __init__(self, root, certificate=None):
         self.root, self.trouble = Path(root), None
         self.requests, self.sent, self.lock = [], 0, threading.Lock()
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Troublesome)
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
         self._server.daemon_threads = True
         self._server.owner = self
         scheme = "http"

@@ -1,0 +1,105 @@
+"""Hubs in object stores, as a user reaches them: the official back ends against servers on loopback."""
+
+import logging
+import urllib.request
+
+import pytest
+
+from tests.zoo.hubs.hf_server import REPOSITORY, HuggingFaceServer
+from tests.zoo.hubs.servers import free_port
+
+
+@pytest.fixture
+def s3(monkeypatch):
+    """A bucket in moto's server."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    for name, value in {
+        "AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "swordfish",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    urllib.request.urlopen(urllib.request.Request(f"{address}/zoo-bucket", method="PUT")).close()
+    yield "s3://zoo-bucket/models"
+    server.stop()
+
+
+@pytest.fixture
+def gs(monkeypatch):
+    """A bucket in a Google Cloud Storage emulator."""
+    from gcp_storage_emulator.server import create_server
+
+    port = free_port()
+    server = create_server("127.0.0.1", port, in_memory=True, default_bucket="zoo-bucket")
+    server.start()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("FSSPEC_GS_TOKEN", "anon")
+    monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # asks by gRPC, which the emulator has not
+    yield "gs://zoo-bucket/models"
+    server.stop()
+
+
+@pytest.fixture
+def hf(monkeypatch, tmp_path):
+    (tmp_path / "repository").mkdir()
+    server = HuggingFaceServer(tmp_path / "repository")
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.port}")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_TOKEN", "swordfish")
+    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
+    yield f"hf://{REPOSITORY}/models"
+    server.close()
+
+
+@pytest.mark.parametrize("kind", ["s3", "gs", "hf"])
+def test_a_model_goes_into_an_object_store_and_comes_back(kind, request, make_artifact, keys, trust, zoo_cli, tmp_path):
+    place = request.getfixturevalue(kind)
+    one = make_artifact(tmp_path / "one", files={"weights.bin": 100_000, "empty.txt": b""})
+    done = zoo_cli("publish", one.folder, "--to", place, "--sign", keys.private)
+    assert (done.returncode, done.stdout) == (0, f"tiny v1 is published in {place}\n"), done.stderr
+    pulled = zoo_cli("pull", "tiny", "--hub", place, "--with-original")
+    assert pulled.returncode == 0, pulled.stderr
+    folder = next((tmp_path / "cache" / "models").iterdir())
+    for path in one.folder.rglob("*"):
+        assert path.is_dir() or (folder / path.relative_to(one.folder)).read_bytes() == path.read_bytes()
+    checked = zoo_cli("hub", "check", place)
+    assert checked.stdout.endswith("1 versions, 11 files, all right\n"), checked.stderr
+    missing = zoo_cli("pull", "tiny", "--hub", f"{place}/nowhere")
+    assert (missing.returncode, missing.stderr) == (
+        2, f"error: {place}/nowhere has no index.json; check the hub's address, or publish again.\n",
+    )  # fmt: skip
+    assert "swordfish" not in done.stderr + pulled.stderr + checked.stderr
+
+
+def test_a_resumed_object_starts_in_the_middle(s3, make_artifact, tmp_path, trusting, monkeypatch):
+    from zoo.hubs.objects import ObjectStore
+    from zoo.hubs.write import add
+
+    store = ObjectStore(f"{s3}/resumed", "s3")
+    artifact = make_artifact(tmp_path / "one", files={"weights.bin": 5000})
+    add(store, [artifact], None)
+    digest = artifact.certificate.files["weights.bin"]
+    monkeypatch.setattr("zoo.hubs.objects.WINDOW", 1000)
+    with store.open(digest, 3500) as stream:
+        assert (stream.start, stream.total) == (3500, 5000)
+        chunks = list(stream.chunks)
+    assert [len(chunk) for chunk in chunks] == [1000, 500]
+    assert b"".join(chunks) == (artifact.folder / "weights.bin").read_bytes()[3500:]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "package", "extra"), [("s3", "s3fs", "s3"), ("gs", "gcsfs", "gs"), ("hf", "huggingface_hub", "hf")]
+)
+def test_a_missing_back_end_is_a_sentence(zoo_cli, tmp_path, scheme, package, extra):
+    """A package of that name that cannot be imported stands before the installed one."""
+    (tmp_path / f"{package}.py").write_text(f"raise ImportError('no {package}')")
+    from tests.zoo.hubs.conftest import ROOT
+
+    done = zoo_cli("pull", "tiny", "--hub", f"{scheme}://bucket/models", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: A hub at {scheme}:// needs the extra [{extra}] (")
+    assert done.stderr.count("\n") == 1
