@@ -60,7 +60,7 @@ def list_models(
         print(json.dumps(found, indent=1))
         return
     for name, entry in sorted(found.items()):
-        print(_printable(_line(name, entry)))
+        print(_printable(line(name, entry)))
 
 
 def pull(
@@ -222,7 +222,8 @@ def _target(to: str) -> Hub:
     return Hub(f"file://{path.absolute()}")
 
 
-def _line(name: str, entry: Mapping[str, Any]) -> str:
+def line(name: str, entry: Mapping[str, Any]) -> str:
+    """What `zoo list` prints of a model."""
     metrics = ", ".join(f"{metric} {value:.4f}" for metric, value in entry["metrics"].items())
     return f"{name:24} v{entry['version']}  {entry['task']:22} {metrics:18} {entry['summary']}"
 

@@ -1,0 +1,81 @@
+"""SIGKILL at any moment of a pull or a publication: what is left is right, and the next one succeeds."""
+
+import multiprocessing
+import random
+import shutil
+import time
+
+import pytest
+
+from zoo.hub import Hub
+from zoo.hubs import mirror, upkeep, write
+from zoo.hubs.depot import Depot
+from zoo.hubs.folder import FolderStore
+
+ROUNDS = [10, pytest.param(100, marks=pytest.mark.long)]
+
+
+def run_and_kill(work, arguments, after_s):
+    """Whether the process was killed before it ended."""
+    process = multiprocessing.get_context("fork").Process(target=work, args=arguments)
+    process.start()
+    process.join(after_s)
+    process.kill()
+    process.join()
+    return process.exitcode == -9
+
+
+def pull(location):
+    Hub(location).artifact("tiny")
+
+
+def add(root, artifact, key):
+    write.add(FolderStore(root), [artifact], key)
+
+
+def seconds(work, *arguments):
+    started = time.perf_counter()
+    run_and_kill(work, arguments, 60)
+    return time.perf_counter() - started
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+@pytest.mark.usefixtures("trust")
+def test_a_killed_pull_leaves_a_cache_that_is_right(hub_of, make_artifact, keys, nginx, tmp_path, monkeypatch, rounds):
+    files = {"weights.bin": 3_000_000, **{f"part{number}.bin": 50_000 + number for number in range(20)}}
+    address = f"{nginx(hub_of(make_artifact(tmp_path / 'tiny', files=files), key=keys.private))}/hub"
+    Hub(address).names()  # the libraries are loaded once, here
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "measured"))
+    span, killed, rng = seconds(pull, address), 0, random.Random(0)
+    for number in range(rounds):
+        monkeypatch.setenv("ZOO_CACHE", str(tmp_path / f"cache{number}"))
+        killed += run_and_kill(pull, (address,), span * rng.random())
+        assert upkeep.verify(Depot()) == []
+        artifact = Hub(address).artifact("tiny")
+        artifact.verify()
+        assert upkeep.verify(Depot()) == []
+        upkeep.prune(Depot())
+        left = [path.name for path in [*Depot().blobs(), *(Depot().root / "models").iterdir()]]
+        assert not [name for name in left if name.endswith(".part") or name.startswith(".")]
+        shutil.rmtree(tmp_path / f"cache{number}")
+    assert killed > rounds // 3
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+@pytest.mark.usefixtures("trust")
+def test_a_killed_publication_leaves_a_hub_that_is_right(hub_of, make_artifact, keys, tmp_path, rounds):
+    first = hub_of(make_artifact(tmp_path / "one"), key=keys.private)
+    files = {f"part{number}.bin": 200_000 + number for number in range(20)}
+    second = make_artifact(tmp_path / "two", version=2, files=files)
+    span = seconds(add, shutil.copytree(first, tmp_path / "measured"), second, keys.private)
+    killed, rng = 0, random.Random(1)
+    for number in range(rounds):
+        root = shutil.copytree(first, tmp_path / f"root{number}")
+        killed += run_and_kill(add, (root, second, keys.private), span * rng.random())
+        hub = Hub(str(root))
+        assert hub.index["tiny"]["version"] in (1, 2)
+        assert mirror.check(hub.sources[0]).failures == []
+        add(root, second, keys.private)
+        Hub(str(root)).artifact("tiny@2").verify()
+        shutil.rmtree(root)
+    assert killed > rounds // 3
