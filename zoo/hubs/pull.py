@@ -15,7 +15,7 @@ from zoo.artifact import ORIGINAL, Artifact
 from zoo.errors import HubError, IntegrityError
 from zoo.hubs.contents import check_content
 from zoo.hubs.depot import Depot, Record, folder_name
-from zoo.hubs.fetch import fetch
+from zoo.hubs.fetch import Report, fetch
 from zoo.hubs.paths import File, files_of
 from zoo.hubs.progress import Progress
 from zoo.hubs.store import Store
@@ -23,6 +23,7 @@ from zoo.manifest import CARD, CERTIFICATE
 from zoo.onnx_files import check_external_data
 
 WORKERS = 4
+PATIENCE_S = 5.0
 _SPARE_BYTES = 1 << 20  # for folders, locks and records
 
 
@@ -100,7 +101,9 @@ def _download(reference: str, wanted: Mapping[str, File], stores: Sequence[Store
         )
     with Progress(reference, sum(file.bytes for file in missing)) as progress:
         largest_first = sorted(missing, key=lambda file: -file.bytes)
-        _in_parallel([partial(fetch, file, stores, depot, progress.of(file.sha256)) for file in largest_first])
+        stop = threading.Event()
+        reports = {file: _until(stop, progress.of(file.sha256)) for file in missing}
+        _in_parallel([partial(fetch, file, stores, depot, reports[file]) for file in largest_first], stop)
 
 
 def _install(record: Record, wanted: Mapping[str, File], depot: Depot, *, original: bool) -> None:
@@ -117,13 +120,30 @@ def _install(record: Record, wanted: Mapping[str, File], depot: Depot, *, origin
     depot.put(record.folder, record.files, original=original, check=check)
 
 
-def _in_parallel(jobs: Sequence[Callable[[], None]]) -> None:
-    """Run all jobs, a few at a time, and raise the first failure; an interrupt does not wait for a slow server."""
+class _StoppedError(Exception):
+    """Another file's download has failed."""
+
+
+def _until(stop: threading.Event, report: Report) -> Report:
+    """The report, which ends its download once `stop` is set."""
+
+    def checked(have: int) -> None:
+        if stop.is_set():
+            raise _StoppedError
+        report(have)
+
+    return checked
+
+
+def _in_parallel(jobs: Sequence[Callable[[], None]], stop: threading.Event) -> None:
+    """Run all jobs, a few at a time, and raise the first failure when the others have stopped.
+
+    An interrupt does not wait for a slow server, and a failure no longer than `PATIENCE_S`.
+    """
     waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
     ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
-    stop = threading.Event()
 
     def work() -> None:
         while not stop.is_set():
@@ -137,15 +157,17 @@ def _in_parallel(jobs: Sequence[Callable[[], None]]) -> None:
             except BaseException as error:
                 ended.put(error)
 
-    for _ in range(min(WORKERS, len(jobs))):
-        threading.Thread(target=work, daemon=True).start()
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(WORKERS, len(jobs)))]
+    for thread in threads:
+        thread.start()
     try:
-        for _ in jobs:
-            failure = ended.get()
-            if failure is not None:
-                raise failure
+        failure = next((failure for _ in jobs if (failure := ended.get())), None)
     finally:
         stop.set()
+    if failure is not None:
+        for thread in threads:
+            thread.join(PATIENCE_S)
+        raise failure
 
 
 def _disk_error(error: OSError, root: Path) -> HubError | OSError:
