@@ -64,7 +64,7 @@ class Fleet:
         Raises UnknownNameError, and UnservableError when a worker cannot open and prove it: then none serves it.
         """
         state = self.worker.state
-        artifact = Hub().artifact(f"{name}@{version}" if version else name)
+        artifact = await asyncio.to_thread(lambda: Hub().artifact(f"{name}@{version}" if version else name))
         async with self._one_change, locked(state):
             current = state.current()
             try:

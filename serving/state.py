@@ -132,7 +132,7 @@ def find_artifacts(settings: Settings) -> list[Artifact]:
     """The artifacts that the settings name, nothing opened yet. Raises UsageError when they name none, UnknownNameError."""
     hub = Hub()
     if not settings.models:
-        known = ", ".join(hub.names()) or f"none, {hub.root} is empty"
+        known = ", ".join(hub.names()) or f"none, {hub.label} is empty"
         raise UsageError(f"ZOO_MODELS is not set; set it to the models to serve, separated by commas (known: {known}).")
     return [hub.artifact(name) for name in settings.models]
 
