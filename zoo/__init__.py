@@ -22,13 +22,13 @@ def names() -> list[str]:
     return Hub().names()
 
 
-def load(model: str, *, provider: str = "cpu", threads: int = 0, variant: str = "") -> Model:
-    """A published model, `name` or `name@version`, checked against its certificate.
+def load(model: str, *, provider: str = "cpu", threads: int = 0, variant: str = "", hub: str | None = None) -> Model:
+    """A published model, `name` or `name@version`, checked against its certificate and fetched first if need be.
 
-    `threads` within one operator; 0 takes one for each core. `variant` is fp16 or int8, where the model has it. Raises
-    UnknownNameError and IntegrityError.
+    `hub` is used instead of those that ZOO_HUB names. `threads` within one operator; 0 takes one for each core. `variant`
+    is fp16 or int8, where the model has it. Raises UnknownNameError, IntegrityError and HubError.
     """
     from zoo.hub import Hub
     from zoo.model import Model
 
-    return Model(Hub().artifact(model), provider=provider, threads=threads, variant=variant)
+    return Model(Hub(hub).artifact(model), provider=provider, threads=threads, variant=variant)
