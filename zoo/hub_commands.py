@@ -121,12 +121,13 @@ def hub_mirror(
     """Copy a hub, signature included; what is there already is not sent again."""
     from zoo.errors import UsageError
     from zoo.hubs import mirror
+    from zoo.hubs.redact import redact
     from zoo.hubs.store import open_store
     from zoo.hubs.tree import Tree
 
     found = Hub(source).sources[0]
     if isinstance(found, Tree):
-        raise UsageError(f"{found.label} is a folder of artifacts; use zoo hub export {target} --from {found.label}.")
+        raise UsageError(f"{found.label} is a folder of artifacts; use zoo hub export {redact(target)} --from it.")
     copied: list[str] = []
     store = open_store(target)
     index = mirror.mirror(found, store, copied.append)

@@ -495,6 +495,7 @@ def test_a_proxy_is_used(hub_of, serve, monkeypatch):
 def certificate(tmp_path_factory):
     """A certificate for 127.0.0.1 that nobody knows, with its key."""
     folder = tmp_path_factory.mktemp("tls")
+    assert shutil.which("openssl"), "openssl is missing: apt-get install -y openssl"
     line = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     line += ["-keyout", folder / "key.pem", "-out", folder / "authority.pem", "-subj", "/CN=test"]
     subprocess.run([*line, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
