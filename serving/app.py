@@ -28,6 +28,7 @@ from serving.metrics import METRICS_TYPE, render_metrics
 from serving.openapi import openapi_document
 from serving.playground import examples_document, models_document, playground_routes
 from serving.reply import render_error
+from zoo.hub import Hub
 
 Handler = Callable[[Request], Awaitable[Any]]
 
@@ -125,7 +126,8 @@ class _Routes:
         return Response(text, media_type=METRICS_TYPE)
 
     async def repository(self, request: Request) -> list[dict[str, Any]]:
-        return repository_document(self.catalogue, only_ready=bool((await _parameters(request)).get("ready")))
+        only_ready = bool((await _parameters(request)).get("ready"))
+        return repository_document(self.catalogue, await asyncio.to_thread(_index), only_ready=only_ready)
 
     async def load(self, request: Request) -> dict[str, Any]:
         await self.fleet.load(request.path_params["model"], str((await _parameters(request)).get("version", "")))
@@ -165,6 +167,11 @@ def _answer(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             return Response(body, status, {name.decode(): value.decode() for name, value in headers})
 
     return answer
+
+
+def _index() -> dict[str, dict[str, Any]]:
+    """What the hubs have; those elsewhere are asked."""
+    return Hub().index
 
 
 async def _parameters(request: Request) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from serving.catalogue import Catalogue
@@ -10,7 +11,6 @@ from serving.protocol import DATATYPES
 from serving.served import Endpoint
 from serving.stats import statistics_entry
 from zoo import __version__
-from zoo.hub import Hub
 from zoo.spec import Port
 
 PLATFORM = "onnxruntime_onnx"
@@ -59,15 +59,17 @@ def statistics_document(endpoints: list[Endpoint], records: list[Record]) -> dic
     }
 
 
-def repository_document(catalogue: Catalogue, *, only_ready: bool = False) -> list[dict[str, Any]]:
-    """Triton's repository index: what is served, and what the hub has besides."""
+def repository_document(
+    catalogue: Catalogue, index: Mapping[str, Mapping[str, Any]], *, only_ready: bool = False
+) -> list[dict[str, Any]]:
+    """Triton's repository index: what is served, and what the hub's `index` has besides."""
     served = [
         {"name": model.name, "version": model.version, "state": "READY" if catalogue.ready else "UNAVAILABLE", "reason": ""}
         for model in catalogue.models.values()
     ]
     rest = [
         {"name": name, "version": str(entry["version"]), "state": "UNAVAILABLE", "reason": "not loaded"}
-        for name, entry in Hub().index.items()
+        for name, entry in index.items()
         if name not in catalogue.models
     ]
     return served if only_ready else served + rest

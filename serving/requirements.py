@@ -37,7 +37,7 @@ def read_pins() -> dict[str, str]:
     """Version by canonical name, from the constraints of the checkout or of the installed wheel. Raises UsageError."""
     text = _CHECKOUT.read_text(encoding="utf-8") if _CHECKOUT.is_file() else _in_wheel()
     lines = (line.partition("==") for line in text.splitlines() if "==" in line)
-    pins = {canonicalize_name(name.strip()): version.strip() for name, _, version in lines}
+    pins: dict[str, str] = {canonicalize_name(name.strip()): version.strip() for name, _, version in lines}
     if not pins:
         raise UsageError(f"There is no {_CHECKOUT} to pin versions by, nor one in the wheel; install the project again.")
     return pins

@@ -12,6 +12,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from zoo.spec import Arrays, Graph, Port
 log = logging.getLogger("bentoml.serve")
 
 _THREAD_BYTES = 2**16  # reading more than this would keep other requests waiting
-_THREADS_PAY_MS = 0.3  # of one row on one thread
+_THREADS_PAY_MS = 5.0  # of one row on one thread
 _WARM_UP_SECONDS = 1.0  # for all shapes of a graph; a slow one meets the rest of its shapes in use
 
 FindBacklog = Callable[[str], Backlog]
@@ -157,7 +158,9 @@ def require_provider(artifact: Artifact, graph: Graph, settings: Settings) -> st
 def _open(artifact: Artifact, graph: Graph, settings: Settings, backlog: Backlog) -> Batcher:
     """The graph behind a batcher, warm; with one thread unless told otherwise or a row is worth more.
 
-    Threads of ONNX Runtime that wait for the next operator keep a core busy, which the service needs.
+    Threads of ONNX Runtime that wait for the next operator keep a core busy, which the service needs: two executions of
+    one thread each give as many rows a second as one of two, and suffer less beside others. A slow row has all cores, one
+    execution at a time.
     """
     from zoo.session import Session  # the supervisor, which opens no graph, starts sooner without ONNX Runtime
 
@@ -172,7 +175,7 @@ def _open(artifact: Artifact, graph: Graph, settings: Settings, backlog: Backlog
         if settings.threads is not None or threads == 0 or row_ms < _THREADS_PAY_MS:
             _warm_up(graph, session.run, limits.max_rows)
             return batcher
-        threads = 0
+        threads, limits = 0, replace(limits, max_in_flight=1)
 
 
 def _warm_up(graph: Graph, run: Callable[[Arrays], Arrays], max_rows: int) -> None:

@@ -11,7 +11,7 @@ import sys
 
 import uvicorn
 
-from serving.batcher import Batcher
+from serving.batcher import Batcher, Limits
 from serving.body import Receive, Scope, Send, content_length, read_body
 from serving.errors import explain
 from serving.protocol import parse
@@ -32,7 +32,7 @@ class Floor:
         self.graph = artifact.manifest.graphs[0]
         session = Session(artifact.graph_path(self.graph), self.graph, threads=1)
         golden = graph_inputs(load_arrays(artifact.folder / GOLDEN), self.graph)
-        self.batcher = Batcher(self.graph, session.run)
+        self.batcher = Batcher(self.graph, session.run, Limits(max_in_flight=1))
         self.batcher.warm_up({name: array[:1] for name, array in golden.items()})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

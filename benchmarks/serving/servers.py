@@ -54,8 +54,10 @@ class Kind:
     def _environment(self, subject: Subject, peers: Path, folder: Path) -> dict[str, str]:
         shared = {"OMP_NUM_THREADS": "1", "BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": str(folder.resolve())}
         if not self.rival:
-            ours = {"ZOO_HUB": str(subject.hub.resolve()), "ZOO_THREADS": "1", "ZOO_WORKERS": str(self.workers)}
-            return {**shared, **ours, "ZOO_MODELS": subject.name}
+            # One core computes for each worker, as for every rival.
+            one_core = {"ZOO_THREADS": "1", "ZOO_MAX_IN_FLIGHT": "1"}
+            ours = {"ZOO_HUB": str(subject.hub.resolve()), "ZOO_WORKERS": str(self.workers), "ZOO_MODELS": subject.name}
+            return {**shared, **one_core, **ours}
         binaries = (peers / self.rival / "bin").resolve()
         return {
             **shared,
