@@ -12,8 +12,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
+from serving.body import App, Receive, Scope, Send
 from serving.docs import docs_page
 from serving.documents import (
     config_document,
@@ -82,6 +83,18 @@ def make_app(fleet: Fleet) -> Starlette:
         ],
         lifespan=lifespan,
     )
+
+
+class OursFirst:
+    """What `ours` has a path for, it answers; everything else is left to `theirs`, the lifespan of both included."""
+
+    def __init__(self, ours: Starlette, theirs: App) -> None:
+        self.ours = ours
+        self.theirs = theirs
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        known = scope["type"] == "http" and any(route.matches(scope)[0] is not Match.NONE for route in self.ours.routes)
+        await (self.ours if known else self.theirs)(scope, receive, send)
 
 
 class _Routes:
