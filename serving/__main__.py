@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from serving.supervisor import serve
+from serving.processes.supervisor import serve
 from zoo.errors import UsageError, ZooError
 
 _KEYS = ("ZOO_API_KEYS", "ZOO_API_KEYS_FILE")

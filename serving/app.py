@@ -14,21 +14,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from serving.body import App, Receive, Scope, Send
-from serving.docs import docs_page
-from serving.documents import (
+from serving.asgi.body import App, Receive, Scope, Send
+from serving.asgi.reply import render_error
+from serving.errors import ProtocolError, explain
+from serving.pages.docs import docs_page
+from serving.pages.documents import (
     config_document,
     model_document,
     repository_document,
     server_document,
     statistics_document,
 )
-from serving.errors import ProtocolError, explain
-from serving.fleet import Fleet
-from serving.metrics import METRICS_TYPE, render_metrics
-from serving.openapi import openapi_document
+from serving.pages.metrics import METRICS_TYPE, render_metrics
+from serving.pages.openapi import openapi_document
 from serving.playground import examples_document, models_document, playground_routes
-from serving.reply import render_error
+from serving.processes.fleet import Fleet
 from zoo.hub import Hub
 
 Handler = Callable[[Request], Awaitable[Any]]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from serving.body import App, Message
+from serving.asgi.body import App, Message
+from serving.asgi.protocol import DATATYPES
 from serving.errors import UnservableError
-from serving.protocol import DATATYPES
 from zoo.budgets import BUDGETS
 from zoo.calls import drive_async
 from zoo.hub import GOLDEN, Artifact

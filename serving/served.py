@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from serving.batcher import Backlog, Batcher
+from serving.batching.batcher import Backlog, Batcher
+from serving.batching.stats import Statistics
 from serving.settings import Settings
-from serving.stats import Statistics
 from zoo.calls import drive_async
 from zoo.errors import RuntimeUnavailableError
 from zoo.hub import Artifact

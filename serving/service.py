@@ -1,7 +1,7 @@
 """The BentoML service: `ZOO_MODELS=a,b bentoml serve serving.service:Zoo`, or `python -m serving a b`.
 
 BentoML supervises the workers, holds the socket and serves its own client; inference requests are answered in front of
-its router (`serving.hotpath`). Metrics, access log and tracing of BentoML are off: they cost more than the models.
+its router (`serving.asgi.hotpath`). Metrics, access log and tracing of BentoML are off: they cost more than the models.
 What an operator can set is in `serving.settings`.
 """
 
@@ -18,17 +18,17 @@ from bentoml.exceptions import BentoMLException
 from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
-from serving.access import observe, require_sinks
 from serving.app import OursFirst, make_app
-from serving.body import App
+from serving.asgi.access import observe, require_sinks
+from serving.asgi.body import App
+from serving.asgi.hotpath import HotPath
 from serving.catalogue import Catalogue
 from serving.errors import explain
-from serving.fleet import Fleet
-from serving.hotpath import HotPath
+from serving.processes.fleet import Fleet
+from serving.processes.state import set_up_state
+from serving.processes.worker import Worker
+from serving.processes.workers import claim_gpu, plan
 from serving.settings import Settings
-from serving.state import set_up_state
-from serving.worker import Worker
-from serving.workers import claim_gpu, plan
 from zoo.errors import ZooError
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")

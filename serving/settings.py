@@ -35,8 +35,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
+from serving.batching.limits import Limits
 from serving.keys import Keys, read_keys
-from serving.limits import Limits
 from zoo.errors import UsageError
 
 Number = TypeVar("Number", int, float)

@@ -11,11 +11,11 @@ import sys
 
 import uvicorn
 
-from serving.batcher import Batcher, Limits
-from serving.body import Receive, Scope, Send, content_length, read_body
+from serving.asgi.body import Receive, Scope, Send, content_length, read_body
+from serving.asgi.protocol import parse
+from serving.asgi.reply import render, render_error
+from serving.batching.batcher import Batcher, Limits
 from serving.errors import explain
-from serving.protocol import parse
-from serving.reply import render, render_error
 from zoo.hub import GOLDEN, Hub
 from zoo.run import graph_inputs, load_arrays
 from zoo.session import Session

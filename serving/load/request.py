@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from serving.asgi.protocol import DATATYPES
 from serving.errors import ServingError
-from serving.protocol import DATATYPES
 from zoo.errors import UsageError, ZooError
 from zoo.hub import GOLDEN, Hub
 from zoo.run import graph_inputs, load_arrays

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from serving.asgi.protocol import DATATYPES
 from serving.catalogue import Catalogue
-from serving.protocol import DATATYPES
 from serving.served import ServedModel, smallest_inputs
 from zoo import __version__
 from zoo.hub import GOLDEN, Artifact

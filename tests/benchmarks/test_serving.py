@@ -81,8 +81,8 @@ def test_the_page(tmp_path):
 
 @pytest.mark.parametrize("name", ["V2_BINARY", "V2_JSON"])
 def test_payloads_are_read_by_the_protocol(name):
-    from serving.protocol import parse
-    from serving.reply import render
+    from serving.asgi.protocol import parse
+    from serving.asgi.reply import render
     from zoo.spec import Graph, Port
 
     ports = [Port(name=port, dtype="float32", shape=("batch", 3)) for port in "xy"]

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import serving.runner
-from serving.batcher import Batcher
+import serving.batching.runner
+from serving.batching.batcher import Batcher
 from zoo.spec import Graph, Port
 
 MS = 1_000_000
@@ -47,7 +47,7 @@ class Simulation(asyncio.SelectorEventLoop):
         try:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("time.perf_counter_ns", lambda: self.ns)
-                patch.setattr(serving.runner, "ThreadPoolExecutor", lambda threads, **_: Threads(self))
+                patch.setattr(serving.batching.runner, "ThreadPoolExecutor", lambda threads, **_: Threads(self))
                 return self.run_until_complete(scenario)
         finally:
             asyncio.set_event_loop(None)

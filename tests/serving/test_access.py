@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from serving.access import VISIT, AccessLog, Visit, observe, require_sinks
+from serving.asgi.access import VISIT, AccessLog, Visit, observe, require_sinks
 from serving.settings import Settings
 from zoo.errors import UsageError
 
@@ -139,7 +139,7 @@ SPANS = """
 import asyncio, sys
 sys.path[:0] = ["tests/serving"]
 from test_access import app, visit
-from serving.access import observe
+from serving.asgi.access import observe
 from serving.settings import Settings
 layer = observe(app(int(sys.argv[1])), Settings(otel=1))
 asyncio.run(visit(layer, headers=((b"traceparent", b"00-" + b"ab" * 16 + b"-" + b"cd" * 8 + b"-" + sys.argv[2].encode()),)))
@@ -189,7 +189,7 @@ def test_spans_that_have_nowhere_to_go_are_a_sentence(monkeypatch: pytest.Monkey
 
 
 def test_opentelemetry_is_not_even_imported_when_off() -> None:
-    code = "import sys, serving.hotpath, serving.access; print('opentelemetry.sdk' in sys.modules)"
+    code = "import sys, serving.asgi.hotpath, serving.asgi.access; print('opentelemetry.sdk' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "False\n"
 
@@ -198,7 +198,7 @@ STOPPED = """
 import asyncio, os, sys
 sys.path[:0] = ["tests/serving"]
 from test_access import app, visit
-from serving.access import observe
+from serving.asgi.access import observe
 from serving.settings import Settings
 
 async def both(scope, receive, send):

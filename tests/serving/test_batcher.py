@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import serving.runner
-from serving.batcher import Batcher, Limits
+import serving.batching.runner
+from serving.batching.batcher import Batcher, Limits
 from serving.errors import ExecutionError, GoneError, NotReadyError, ProtocolError, QueueFullError
 from zoo.errors import PortError
 from zoo.spec import Graph, Port
@@ -56,7 +56,7 @@ def rows(*values: float, width: int = 1) -> dict[str, np.ndarray]:
 @pytest.fixture(params=["inline", "thread"])
 def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Where executions run: on the event loop, or in the batcher's thread."""
-    monkeypatch.setattr(serving.runner, "INLINE_MS", 1e9 if request.param == "inline" else -1.0)
+    monkeypatch.setattr(serving.batching.runner, "INLINE_MS", 1e9 if request.param == "inline" else -1.0)
     return request.param
 
 
@@ -187,7 +187,7 @@ class Gate(Doubler):
 
 
 def in_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving.runner, "INLINE_MS", -1.0)
+    monkeypatch.setattr(serving.batching.runner, "INLINE_MS", -1.0)
 
 
 def test_a_full_queue_refuses_at_once_and_recovers(monkeypatch: pytest.MonkeyPatch) -> None:

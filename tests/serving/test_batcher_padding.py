@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.batcher import Batcher, Limits
+from serving.batching.batcher import Batcher, Limits
 from tests.serving.simulation import MS, Simulation, port
 from zoo.hub import Hub
 from zoo.manifest import Manifest

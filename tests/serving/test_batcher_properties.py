@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.batcher import Batcher, Limits
+from serving.batching.batcher import Batcher, Limits
 from serving.errors import DeadlineError, ExecutionError, GoneError, ProtocolError, QueueFullError
 from tests.serving.simulation import MS, POISON, ROWS, Doubler, Simulation, rows
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from serving.batcher import Batcher, Limits
+from serving.batching.batcher import Batcher, Limits
 from serving.errors import DeadlineError
 from tests.serving.simulation import MS, ROWS, Doubler, Simulation, arrivals, rows
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from serving.body import hung_up, read_body
+from serving.asgi.body import hung_up, read_body
 from serving.errors import GoneError, ProtocolError
 
 LIMIT = 1000

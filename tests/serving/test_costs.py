@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from serving.costs import Costs
+from serving.batching.costs import Costs
 
 
 def learnt(sizes: list[int], fixed: float, per_cell: float, noise: float = 0.0) -> Costs:

@@ -171,7 +171,7 @@ def test_the_check_interval_is_set_where_bentoml_takes_it(monkeypatch: pytest.Mo
     from bentoml._internal.utils import circus
     from bentoml.serving import create_watcher
 
-    from serving.supervisor import CHECK_INTERVAL_S, watch_closely
+    from serving.processes.supervisor import CHECK_INTERVAL_S, watch_closely
 
     monkeypatch.setattr("bentoml.serving.running_inside_container", lambda: True)
     monkeypatch.setattr(circus, "create_standalone_arbiter", circus.create_standalone_arbiter)

@@ -25,12 +25,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from serving.access import VISIT, Visit
-from serving.batcher import Batcher
+from serving.asgi.access import VISIT, Visit
+from serving.asgi.hotpath import HotPath
+from serving.batching.batcher import Batcher
+from serving.batching.limits import Limits
 from serving.catalogue import Catalogue
-from serving.hotpath import HotPath
 from serving.keys import hash_of, read_keys
-from serving.limits import Limits
 from serving.served import Endpoint
 from serving.settings import Settings
 from zoo.errors import CodecError
@@ -247,7 +247,7 @@ class Slow:
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
-    monkeypatch.setattr("serving.runner.INLINE_MS", -1.0)
+    monkeypatch.setattr("serving.batching.runner.INLINE_MS", -1.0)
     return Slow()
 
 

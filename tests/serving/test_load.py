@@ -154,7 +154,7 @@ def test_a_request_is_made_from_the_metadata(server: Any) -> None:
 
 
 def test_both_forms_say_the_same() -> None:
-    from serving.protocol import parse
+    from serving.asgi.protocol import parse
     from zoo.spec import Graph, Port
 
     ports = [Port(name=name, dtype="float32", shape=("batch", 2)) for name in "xy"]

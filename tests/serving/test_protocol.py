@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from serving.asgi.protocol import DATATYPES, parse
+from serving.asgi.reply import render
 from serving.errors import ProtocolError
-from serving.protocol import DATATYPES, parse
-from serving.reply import render
 from zoo.spec import DTYPES, Graph, Port
 
 

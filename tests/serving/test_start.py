@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from serving.__main__ import environment, parser, resolve, warn_if_open
+from serving.asgi.reply import render_error
 from serving.errors import GoneError, NotReadyError, QueueFullError, explain, http_status
-from serving.reply import render_error
 from serving.settings import Settings
 from zoo.errors import CodecError, MediaTypeError, PortError, UnknownNameError, UsageError
 

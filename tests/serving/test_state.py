@@ -13,9 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from serving.backlog import ALIVE_NS, SharedBacklog
+from serving.processes.backlog import ALIVE_NS, SharedBacklog
+from serving.processes.state import State, set_up_state
 from serving.settings import Settings
-from serving.state import State, set_up_state
 from zoo.errors import IntegrityError, UsageError
 from zoo.hub import Hub
 
@@ -75,7 +75,8 @@ def test_a_folder_that_others_can_read_is_refused(tmp_path: Path, monkeypatch: p
 
 
 def test_two_services_cannot_share_a_folder(hub: Path, tmp_path: Path) -> None:
-    code = "import sys; from serving.state import State; State.make().own(); print('mine', flush=True); sys.stdin.read()"
+    imports = "import sys; from serving.processes.state import State;"
+    code = f"{imports} State.make().own(); print('mine', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == b"mine\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from serving.batches import Execution
-from serving.stats import BOUNDS_S, Statistics, merge, statistics_entry
+from serving.batching.batches import Execution
+from serving.batching.stats import BOUNDS_S, Statistics, merge, statistics_entry
 
 
 def counted(rows: int, last_ns: int) -> Statistics:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from serving.workers import claim_gpu, plan, visible_gpus
+from serving.processes.workers import claim_gpu, plan, visible_gpus
 
 
 def four() -> int:
@@ -77,7 +77,7 @@ def test_on_the_cpu_nothing_is_claimed():
 def test_bentoml_gives_workers_the_gpus_that_they_claim(root):
     """What `resources` becomes in BentoML's own allocator, on a machine that seems to have three GPUs."""
     code = (
-        "import serving.workers as w; w.count_gpus.__code__ = (lambda: 3).__code__\n"
+        "import serving.processes.workers as w; w.count_gpus.__code__ = (lambda: 3).__code__\n"
         "from bentoml._internal.resource import NvidiaGpuResource as R; R.from_system = classmethod(lambda cls: [0, 1, 2])\n"
         "from serving.service import Zoo; Zoo.inject_config()\n"
         "from _bentoml_impl.server.allocator import ResourceAllocator\n"

@@ -166,8 +166,8 @@ def test_a_check_that_fails_ends_with_1(zoo_cli, hub_of, trusting):
 
 def test_serving_takes_a_model_from_a_hub(embedded_hub, serve, keys, trust, monkeypatch):
     """What the service opens is the cache's folder, checked again."""
+    from serving.processes.state import find_artifacts
     from serving.settings import Settings
-    from serving.state import find_artifacts
 
     server = serve(embedded_hub)
     monkeypatch.setenv("ZOO_HUB", server.url)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from serving.batches import Execution
+from serving.batching.batches import Execution
 
 Snapshot = dict[str, Any]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import orjson
 
+from serving.asgi.protocol import DATATYPES, Request
 from serving.errors import RETRY_AFTER_SECONDS, ProtocolError
-from serving.protocol import DATATYPES, Request
 from zoo.spec import Arrays
 
 Headers = list[tuple[bytes, bytes]]

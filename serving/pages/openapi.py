@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from serving.catalogue import Catalogue
-from serving.operations import (
+from serving.pages.operations import (
     COMPUTE,
     CONTROL,
     MEANINGS,
@@ -20,7 +20,7 @@ from serving.operations import (
     operation,
     parameter,
 )
-from serving.schemas import Schema, infer_answer, infer_example, infer_request, record
+from serving.pages.schemas import Schema, infer_answer, infer_example, infer_request, record
 from serving.served import Endpoint, ServedModel, smallest_inputs
 from zoo import __version__
 from zoo.errors import MediaTypeError, ZooError

@@ -13,9 +13,9 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from serving.alarm import NEVER
-from serving.batches import Key, Request, cells_at
-from serving.padding import widest
+from serving.batching.alarm import NEVER
+from serving.batching.batches import Key, Request, cells_at
+from serving.batching.padding import widest
 from zoo.spec import Arrays
 
 LEVEL_MS = 100.0

@@ -1,7 +1,7 @@
 """One worker process: it opens and proves what the service serves, lets versions take over, and drains at the end.
 
 A model is opened and proven beside the one that it replaces, which serves on until then. All workers of the service
-serve the same models (`serving.fleet`); one that starts again takes what the others have now.
+serve the same models (`serving.processes.fleet`); one that starts again takes what the others have now.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 
-from serving.backlog import SharedBacklog
-from serving.body import App
+from serving.asgi.body import App
 from serving.catalogue import Catalogue
-from serving.counters import Ledger, Record
 from serving.keys import Keys, hash_of
+from serving.processes.backlog import SharedBacklog
+from serving.processes.counters import Ledger, Record
+from serving.processes.state import State
 from serving.proof import asgi_infer, prove
 from serving.served import ServedModel
 from serving.settings import Settings
-from serving.state import State
 from zoo.errors import ZooError
 from zoo.spec import Graph
 

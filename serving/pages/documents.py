@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from serving.asgi.protocol import DATATYPES
+from serving.batching.stats import statistics_entry
 from serving.catalogue import Catalogue
-from serving.counters import Record
-from serving.protocol import DATATYPES
+from serving.processes.counters import Record
 from serving.served import Endpoint
-from serving.stats import statistics_entry
 from zoo import __version__
 from zoo.spec import Port
 

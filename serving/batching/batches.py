@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from serving.batching.padding import Padding, Sizes, widest
 from serving.errors import ExecutionError
-from serving.padding import Padding, Sizes, widest
 from zoo.spec import Arrays, Graph, Port
 
 log = logging.getLogger(__name__)

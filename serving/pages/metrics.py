@@ -12,8 +12,8 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from serving.counters import Record
-from serving.stats import BOUNDS_S
+from serving.batching.stats import BOUNDS_S
+from serving.processes.counters import Record
 
 METRICS_TYPE = CONTENT_TYPE_LATEST
 LABELS = ("model", "version")

@@ -20,8 +20,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from serving.batches import Execution, Layout, Request, Result, Run, compute, guilty
-from serving.costs import Costs
+from serving.batching.batches import Execution, Layout, Request, Result, Run, compute, guilty
+from serving.batching.costs import Costs
 
 INLINE_MS = 2.0
 _WARM_UP_MS = 20.0  # a larger batch that is run for the sake of knowing its cost takes about so long

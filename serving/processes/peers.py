@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from serving.errors import UnservableError
-from serving.state import State
+from serving.processes.state import State
 
 LINE_BYTES = 2**24
 _GONE = (ConnectionError, FileNotFoundError, asyncio.IncompleteReadError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from serving.schemas import Schema
+from serving.pages.schemas import Schema
 
 READ = (401, 404, 503)
 SMALL = (401, 500, 503)

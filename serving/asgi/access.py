@@ -16,7 +16,7 @@ from typing import Protocol
 
 import orjson
 
-from serving.body import App, Message, Receive, Scope, Send
+from serving.asgi.body import App, Message, Receive, Scope, Send
 from serving.settings import Settings
 
 VISIT = "zoo.visit"
@@ -57,7 +57,7 @@ class Sink(Protocol):
 def require_sinks(settings: Settings) -> None:
     """Raises UsageError when spans are wanted but have nowhere to go."""
     if settings.otel:
-        from serving.tracing import make_exporter
+        from serving.asgi.tracing import make_exporter
 
         make_exporter()
 
@@ -68,7 +68,7 @@ def observe(app: App, settings: Settings) -> App:
     if settings.access_log:
         sinks.append(AccessLog(settings.access_log))
     if settings.otel:
-        from serving.tracing import Tracer  # a tenth of a second, for those who want it
+        from serving.asgi.tracing import Tracer  # a tenth of a second, for those who want it
 
         sinks.append(Tracer())
     return Observed(app, sinks) if sinks else app

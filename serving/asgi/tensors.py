@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from serving.asgi.words import kind_of, read_parameters, shorten
 from serving.errors import ProtocolError
-from serving.words import kind_of, read_parameters, shorten
 from zoo.spec import Port, describe
 
 DATATYPES = {

@@ -17,16 +17,16 @@ from typing import NamedTuple
 
 import orjson
 
-from serving.access import VISIT, Visit
-from serving.body import App, Message, Receive, Scope, Send, content_length, hung_up, read_body
+from serving.asgi.access import VISIT, Visit
+from serving.asgi.body import App, Message, Receive, Scope, Send, content_length, hung_up, read_body
+from serving.asgi.deadline import Deadline
+from serving.asgi.entry import require_key
+from serving.asgi.errorform import OneErrorForm
+from serving.asgi.nesting import check_depth
+from serving.asgi.protocol import Request, parse
+from serving.asgi.reply import JSON, Headers, compress, length, pays_compressed, render, render_error
 from serving.catalogue import Catalogue
-from serving.deadline import Deadline
-from serving.entry import require_key
-from serving.errorform import OneErrorForm
 from serving.errors import ProtocolError, explain
-from serving.nesting import check_depth
-from serving.protocol import Request, parse
-from serving.reply import JSON, Headers, compress, length, pays_compressed, render, render_error
 from serving.served import Endpoint, ServedModel
 from zoo.codecs.read import IMAGE_TYPES, JSON_TYPE, count_pixels
 from zoo.errors import UnknownNameError

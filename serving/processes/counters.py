@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from serving.batching.stats import merge
 from serving.served import ServedModel
-from serving.stats import merge
 
 Record = dict[str, Any]
 

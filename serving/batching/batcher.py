@@ -7,7 +7,7 @@ When nothing runs, a request starts at once, together with all that arrived in t
 for company only while fewer rows are queued than arrive, at the measured rate, within the fixed cost of an execution: the
 next row then saves more than those that wait lose. Nobody waits longer than that cost, nor than `max_delay_ms`.
 
-Where executions run, and how many at once, is `serving/runner.py`; who is computed next, `serving/line.py`.
+Where executions run, and how many at once, is in `runner.py`; who is computed next in `line.py`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from serving.alarm import NEVER, Alarm
-from serving.batches import Execution, Key, Layout, Request, Result, Run
+from serving.batching.alarm import NEVER, Alarm
+from serving.batching.batches import Execution, Key, Layout, Request, Result, Run
+from serving.batching.limits import Alone, Backlog, Limits
+from serving.batching.line import MAX_LEVEL, Group, Job, Line
+from serving.batching.runner import Runner
+from serving.batching.stats import Statistics
 from serving.errors import DeadlineError, ExecutionError, GoneError, NotReadyError, ProtocolError, QueueFullError
-from serving.limits import Alone, Backlog, Limits
-from serving.line import MAX_LEVEL, Group, Job, Line
-from serving.runner import Runner
-from serving.stats import Statistics
 from zoo.spec import Arrays, Graph
 
 _TIMER_MS = 0.5  # timers of the event loop count whole milliseconds: a shorter wait is none
@@ -70,7 +70,7 @@ class Batcher:
     ) -> Arrays:
         """Outputs by port name.
 
-        Of two requests the one with the larger `priority` is sooner, as far as its age allows (`serving/line.py`).
+        Of two requests the one with the larger `priority` is sooner, as far as its age allows (`serving/batching/line.py`).
 
         Raises PortError when the arrays do not fit the graph's ports, QueueFullError, ExecutionError, NotReadyError
         after `close`, and, by the time that the rows would be computed, GoneError when `is_gone()` and DeadlineError

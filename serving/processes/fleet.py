@@ -11,12 +11,12 @@ import asyncio
 import logging
 from typing import Any
 
-from serving.counters import Record, add_up
 from serving.errors import UnservableError, explain
-from serving.peers import Peer, connect, listen, receive, send
+from serving.processes.counters import Record, add_up
+from serving.processes.peers import Peer, connect, listen, receive, send
+from serving.processes.state import set_up_state
+from serving.processes.worker import Worker, locked
 from serving.settings import Settings
-from serving.state import set_up_state
-from serving.worker import Worker, locked
 from zoo.errors import UnknownNameError, ZooError
 from zoo.hub import Hub
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.protocol import DATATYPES
+from serving.asgi.protocol import DATATYPES
 from zoo.spec import Graph, Port, describe
 
 Schema = dict[str, Any]

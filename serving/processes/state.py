@@ -3,9 +3,9 @@
 current.json      the models served, and which folder below `models/` each comes from
 models/           a folder for each version in use, of links or copies, so that a worker that starts again finds
                   the version that the others serve, whatever has been published since
-workers/          a socket for each worker (`serving.fleet`)
+workers/          a socket for each worker (`serving.processes.fleet`)
 counters/         the last counters of each worker, of those that died too
-queue/            rows that wait, by graph and worker (`serving.backlog`)
+queue/            rows that wait, by graph and worker (`serving.processes.backlog`)
 """
 
 from __future__ import annotations

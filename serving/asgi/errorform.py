@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from serving.body import Message, Scope, Send
-from serving.reply import render_error
+from serving.asgi.body import Message, Scope, Send
+from serving.asgi.reply import render_error
 
 
 class OneErrorForm:

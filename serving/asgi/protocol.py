@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
+from serving.asgi.nesting import check_depth
+from serving.asgi.tensors import DATATYPES, Blob, read_rows, read_tensor
+from serving.asgi.words import kind_of, read_count, read_field, read_flag, read_parameters, shorten
 from serving.errors import ProtocolError
-from serving.nesting import check_depth
-from serving.tensors import DATATYPES, Blob, read_rows, read_tensor
-from serving.words import kind_of, read_count, read_field, read_flag, read_parameters, shorten
 from zoo.spec import Arrays, Graph
 
 __all__ = ["DATATYPES", "Request", "parse"]

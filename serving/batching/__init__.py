@@ -1,0 +1,1 @@
+"""Requests of many clients become few executions of one graph; knows nothing of HTTP or processes."""
