@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from zoo.errors import MediaTypeError, UnknownNameError, UsageError, ZooError
+from zoo.errors import HubError, MediaTypeError, UnknownNameError, UsageError, ZooError
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,10 @@ class ExecutionError(ServingError):
     """A graph failed on an input that had passed every check."""
 
 
+def too_many_rows(rows: int, limit: int) -> ProtocolError:
+    return ProtocolError(f"The request has {rows} rows; send at most {limit} at once (ZOO_MAX_QUEUE_ROWS).", status=413)
+
+
 def http_status(error: BaseException) -> int:
     """The status that `error` is answered with."""
     if isinstance(error, ServingError):
@@ -73,6 +77,8 @@ def http_status(error: BaseException) -> int:
         return 404
     if isinstance(error, MediaTypeError):
         return 415
+    if isinstance(error, HubError):
+        return 503
     return 400 if isinstance(error, UsageError) else 500
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from serving.batching.batcher import Backlog, Batcher
 from serving.batching.stats import Statistics
+from serving.errors import too_many_rows
 from serving.settings import Settings
 from zoo.calls import drive_async
 from zoo.errors import RuntimeUnavailableError
@@ -68,9 +69,10 @@ class ServedModel:
         self._busy = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._find_backlog = find_backlog
         self.batchers: dict[str, Batcher] = {}
         for graph in self.manifest.graphs:
-            self.batchers[graph.name] = _open(artifact, graph, settings, find_backlog(f"{self.name}.{graph.name}"))
+            self.batchers[graph.name] = _open(artifact, graph, settings)
         self.endpoints = _endpoints(self.name, self.version, self.batchers)
 
     def first_endpoints(self) -> list[Endpoint]:
@@ -98,17 +100,22 @@ class ServedModel:
                 raws = await asyncio.to_thread(self.codec.read, data, media_type)
             else:
                 raws = self.codec.read(data, media_type)
+            limit = min(batcher.limits.max_queue_rows for batcher in self.batchers.values())
+            if len(raws) > limit:
+                raise too_many_rows(len(raws), limit)
             return await drive_async(self.codec.predict(raws), run)
         finally:
             self._busy -= 1
             if not self._busy:
                 self._idle.set()
 
-    def count_from_now(self) -> None:
-        """Forget what was asked while the model was proven: nobody has been served yet."""
+    def enter(self) -> None:
+        """Count from now on, and keep one queue with the other workers: nobody has been served while it was proven."""
         for endpoint in self.first_endpoints():
             endpoint.batcher.statistics = Statistics()
             endpoint.responses.clear()
+        for graph, batcher in self.batchers.items():
+            batcher.share(self._find_backlog(f"{self.name}.{graph}"))
 
     async def close(self) -> None:
         """Answer what has begun, take no more, and let the sessions go."""
@@ -155,7 +162,7 @@ def require_provider(artifact: Artifact, graph: Graph, settings: Settings) -> st
     return provider
 
 
-def _open(artifact: Artifact, graph: Graph, settings: Settings, backlog: Backlog) -> Batcher:
+def _open(artifact: Artifact, graph: Graph, settings: Settings) -> Batcher:
     """The graph behind a batcher, warm; with one thread unless told otherwise or a row is worth more.
 
     Threads of ONNX Runtime that wait for the next operator keep a core busy, which the service needs: two executions of
@@ -170,7 +177,7 @@ def _open(artifact: Artifact, graph: Graph, settings: Settings, backlog: Backlog
     limits = settings.limits_of(artifact.manifest.model)
     while True:
         session = Session(path, graph, provider=provider, threads=threads)
-        batcher = Batcher(graph, session.run, limits, backlog)
+        batcher = Batcher(graph, session.run, limits)
         row_ms = batcher.warm_up(smallest_inputs(graph))
         if settings.threads is not None or threads == 0 or row_ms < _THREADS_PAY_MS:
             _warm_up(graph, session.run, limits.max_rows)

@@ -89,7 +89,7 @@ class HotPath:
         finally:
             if deadline is not None:
                 deadline.close()
-        target.responses[status] += 1
+        (self._target(path) or target).responses[status] += 1  # of the version that answers now, should one have left
         return status, headers, body
 
     def _gone(self, target: Target) -> Target:

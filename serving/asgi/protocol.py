@@ -15,7 +15,7 @@ import orjson
 from serving.asgi.nesting import check_depth
 from serving.asgi.tensors import DATATYPES, Blob, read_rows, read_tensor
 from serving.asgi.words import kind_of, read_count, read_field, read_flag, read_parameters, shorten
-from serving.errors import ProtocolError
+from serving.errors import ProtocolError, too_many_rows
 from zoo.spec import Arrays, Graph
 
 __all__ = ["DATATYPES", "Request", "parse"]
@@ -138,10 +138,6 @@ def _inputs(document: dict[str, Any], graph: Graph, max_rows: int) -> dict[str, 
             raise too_many_rows(rows, max_rows)
         found[name] = read_tensor(tensor, ports[name])
     return found
-
-
-def too_many_rows(rows: int, limit: int) -> ProtocolError:
-    return ProtocolError(f"The request has {rows} rows; send at most {limit} at once (ZOO_MAX_QUEUE_ROWS).", status=413)
 
 
 def _outputs(wanted: Any, binary: bool, graph: Graph) -> tuple[tuple[str, bool], ...]:

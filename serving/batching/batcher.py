@@ -23,7 +23,7 @@ from serving.batching.limits import Alone, Backlog, Limits
 from serving.batching.line import MAX_LEVEL, Group, Job, Line
 from serving.batching.runner import Runner
 from serving.batching.stats import Statistics
-from serving.errors import DeadlineError, ExecutionError, GoneError, NotReadyError, ProtocolError, QueueFullError
+from serving.errors import DeadlineError, ExecutionError, GoneError, NotReadyError, QueueFullError, too_many_rows
 from zoo.spec import Arrays, Graph
 
 _TIMER_MS = 0.5  # timers of the event loop count whole milliseconds: a shorter wait is none
@@ -88,7 +88,10 @@ class Batcher:
         if rows <= max_rows or not layout.batchable:
             job = Job(inputs, rows, cells, key[1], future(), is_gone, now, due, level, False)
             self._enqueue(key, job)
-            return await job.answer
+            try:
+                return await job.answer
+            finally:
+                del job  # an error's traceback holds this frame: with the job it would be a circle that keeps the body
         jobs = [
             Job(piece, min(max_rows, rows - start), cells, key[1], future(), is_gone, now, due, level, True)
             for start, piece in zip(range(0, rows, max_rows), layout.cut(inputs, rows, max_rows), strict=True)
@@ -96,6 +99,10 @@ class Batcher:
         for job in jobs:
             self._enqueue(key, job)
         return await self._whole(jobs, now)
+
+    def share(self, backlog: Backlog) -> None:
+        """Keep one limit together with other processes from now on."""
+        self._backlog = backlog
 
     async def close(self) -> None:
         """Refuse what comes from now on, and return when everything that is queued has been answered."""
@@ -122,7 +129,7 @@ class Batcher:
             raise NotReadyError("The service is shutting down; send the request again in a moment.")
         limit = self.limits.max_queue_rows
         if rows > limit:
-            raise ProtocolError(f"The request has {rows} rows; send at most {limit} at once.", status=413)
+            raise too_many_rows(rows, limit)
         if deadline_ns <= now:
             self.statistics.outcomes["expired"].add(0)
             raise _late()
@@ -156,11 +163,16 @@ class Batcher:
             outcome = _outcome(error)
             raise
         finally:
-            self.statistics.outcomes[outcome].add(time.perf_counter_ns() - now)
+            end = time.perf_counter_ns()
+            if outcome == "cancelled" and jobs[0].deadline_ns <= end:
+                outcome = "expired"
+            self.statistics.outcomes[outcome].add(end - now)
             for job in jobs:
                 if job.answer.done() and not job.answer.cancelled():
                     job.answer.exception()  # seen, so that it is not reported as forgotten
                 job.answer.cancel()
+            jobs.clear()
+            del job
 
     def _cancel_wake_up(self) -> None:
         if self._wake_up is not None:
@@ -214,8 +226,8 @@ class Batcher:
         return jobs
 
     def _is_wanted(self, job: Job, now: int) -> bool:
-        if job.answer.done():  # the client's task was cancelled
-            self._count(job, "cancelled", now)
+        if job.answer.done():  # the client's task was cancelled, at its deadline or by itself
+            self._count(job, "expired" if job.deadline_ns <= now else "cancelled", now)
         elif job.deadline_ns <= now:
             self._drop(job, _late(), now)
         elif job.is_gone is not None and job.is_gone():

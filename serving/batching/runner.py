@@ -22,6 +22,8 @@ from functools import partial
 
 from serving.batching.batches import Execution, Layout, Request, Result, Run, compute, guilty
 from serving.batching.costs import Costs
+from serving.errors import ExecutionError
+from zoo.spec import Arrays
 
 INLINE_MS = 2.0
 _WARM_UP_MS = 20.0  # a larger batch that is run for the sake of knowing its cost takes about so long
@@ -79,7 +81,9 @@ class Runner:
         return here
 
     def shutdown(self) -> None:
+        """Let the graph go: what the garbage collector was told to spare is freed by nobody else."""
         self._threads.shutdown(wait=False)
+        self._run = _closed
 
     def warm_up(self, request: Request, max_rows: int, times: int) -> float:
         """Milliseconds of the fastest run of `request`; a batch of it is run too: one size tells no fixed cost."""
@@ -111,3 +115,7 @@ class Runner:
         for execution in executions:
             self.costs.observe(execution.cells, execution.ns)
         deliver(results, executions)
+
+
+def _closed(inputs: Arrays) -> Arrays:
+    raise ExecutionError("The graph is closed.")

@@ -11,7 +11,7 @@ import os
 import time
 from pathlib import Path
 
-WORKERS = 256  # slots in a file
+WORKERS = 2048  # slots in a file
 ALIVE_NS = 1_000_000_000
 _SIZE = 16 * WORKERS
 

@@ -17,7 +17,7 @@ from serving.processes.peers import Peer, connect, listen, receive, send
 from serving.processes.state import set_up_state
 from serving.processes.worker import Worker, locked
 from serving.settings import Settings
-from zoo.errors import UnknownNameError, ZooError
+from zoo.errors import HubError, UnknownNameError, ZooError
 from zoo.hub import Hub
 
 log = logging.getLogger("bentoml.serve")
@@ -64,7 +64,12 @@ class Fleet:
         Raises UnknownNameError, and UnservableError when a worker cannot open and prove it: then none serves it.
         """
         state = self.worker.state
-        artifact = await asyncio.to_thread(lambda: Hub().artifact(f"{name}@{version}" if version else name))
+        try:
+            artifact = await asyncio.to_thread(lambda: Hub().artifact(f"{name}@{version}" if version else name))
+        except (UnknownNameError, HubError):
+            raise
+        except (ZooError, OSError) as error:
+            raise UnservableError(f"Model {name!r} is not loaded: {error}") from error
         async with self._one_change, locked(state):
             current = state.current()
             try:
@@ -80,7 +85,10 @@ class Fleet:
             current = self.worker.state.current()
             if name not in current:
                 raise UnknownNameError("model", name, current)
-            await self._decide({model: folder for model, folder in current.items() if model != name})
+            try:
+                await self._decide({model: folder for model, folder in current.items() if model != name})
+            except (ZooError, OSError) as error:
+                raise UnservableError(f"Model {name!r} is not unloaded: {error}") from error
 
     async def records(self) -> list[Record]:
         """What all workers have counted; of those that died or hang, what they had a second before."""
@@ -108,10 +116,10 @@ class Fleet:
             change = await self.worker.prepare(current, again)
             try:
                 await _ask_all(peers, {"do": "prepare", "current": current, "again": again})
+                await asyncio.to_thread(self.worker.state.write_current, current)
             except BaseException:
                 await self.worker.discard(change)
                 raise
-            await asyncio.to_thread(self.worker.state.write_current, current)
             self.worker.commit(change)
             try:
                 await _ask_all(peers, {"do": "commit"})

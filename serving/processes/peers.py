@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from serving.errors import UnservableError
 from serving.processes.state import State
 
 LINE_BYTES = 2**24
+YOUNG_SECONDS = 5.0  # a socket that refuses may be about to listen
 _GONE = (ConnectionError, FileNotFoundError, asyncio.IncompleteReadError)
 
 
@@ -54,7 +56,9 @@ async def connect(state: State, but: str) -> list[Peer]:
         try:
             peers.append(Peer(name, *await asyncio.open_unix_connection(path, limit=LINE_BYTES)))
         except (ConnectionError, FileNotFoundError):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > YOUNG_SECONDS:
+                    path.unlink()
     return peers
 
 

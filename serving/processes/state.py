@@ -68,9 +68,10 @@ class State:
     def write_current(self, current: Mapping[str, str]) -> None:
         """From here on a worker that starts serves `current`; folders that it does not name are removed."""
         write_json(self.root / CURRENT, {"models": dict(current)})
-        for folder in (self.root / "models").iterdir():
-            if folder.name not in current.values():
-                shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # decided is decided: what cannot be removed stays
+            for folder in (self.root / "models").iterdir():
+                if folder.name not in current.values():
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def artifact(self, folder: str) -> Artifact:
         return Artifact(self.root / "models" / folder)
@@ -117,6 +118,12 @@ class State:
             fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             yield
 
+    def forget(self) -> None:
+        """Remove what an earlier service counted and queued."""
+        for name in ("workers", "counters", "queue"):
+            for path in (self.root / name).iterdir():
+                path.unlink(missing_ok=True)
+
     def own(self) -> None:
         """Be the one service that uses the folder, as long as this process lives. Raises UsageError when another does."""
         file = (self.root / "owner").open("a")
@@ -145,6 +152,7 @@ def set_up_state(settings: Settings, *, supervisor: bool) -> State:
     state = State.make()
     if supervisor:
         state.own()
+        state.forget()
     with state.lock():
         if supervisor or not state.is_set_up:
             artifacts = find_artifacts(settings)

@@ -31,6 +31,7 @@ from zoo.spec import Graph
 log = logging.getLogger("bentoml.serve")
 
 PULSE_SECONDS = 0.25
+PROOF_MS = 120_000
 _PULSES_PER_RECORD = 4
 
 
@@ -57,11 +58,12 @@ class Worker:
         self.started = False
         self._closed = False
         self.index = 0
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers = [(b"x-request-timeout-ms", b"%d" % PROOF_MS)]  # with golden requests
         self._backlogs: dict[str, SharedBacklog] = {}
         self._folders: dict[str, str] = {}
         self._ledger = Ledger()
         self._closing: set[asyncio.Task[None]] = set()
+        self._writing: asyncio.Task[None] | None = None
 
     def set_up(self, settings: Settings, state: State) -> None:
         """What there must be before the other workers can ask."""
@@ -70,7 +72,7 @@ class Worker:
             key = secrets.token_urlsafe(32)
             digest = bytes.fromhex(hash_of(key).partition(":")[2])
             settings = replace(settings, api_keys=settings.api_keys + Keys((digest,)))
-            self._headers = [(b"x-api-key", key.encode())]
+            self._headers.append((b"x-api-key", key.encode()))
         self.catalogue.settings = settings
 
     async def start(self) -> None:
@@ -124,19 +126,25 @@ class Worker:
         kept: list[Record] = []
         while True:
             for _ in range(_PULSES_PER_RECORD):
-                for backlog in self._backlogs.values():
+                for backlog in list(self._backlogs.values()):
                     backlog.live()
                 await asyncio.sleep(PULSE_SECONDS)
             records = self.records()
             if records != kept:
-                kept = records
-                await asyncio.to_thread(self.state.keep_records, self.name, records)
+                self._writing = asyncio.create_task(asyncio.to_thread(self.state.keep_records, self.name, records))
+                try:
+                    await asyncio.shield(self._writing)
+                    kept = records
+                except OSError as error:
+                    log.warning("The counters are not kept: %s", error)
 
     async def close(self) -> None:
         """Answer what has come and take no more."""
         self._closed = True
         self.catalogue.not_ready = "The service is shutting down."
         await asyncio.gather(*(model.close() for model in self.catalogue.models.values()), *self._closing)
+        if self._writing is not None:
+            await asyncio.gather(self._writing, return_exceptions=True)
         self.state.keep_records(self.name, self.records())
 
     def _open(self, folder: str) -> ServedModel:
@@ -162,16 +170,16 @@ class Worker:
         finally:
             for name in paths:
                 del self.catalogue.infer_paths[name]
-        model.count_from_now()
+        model.enter()
 
     def _retire(self, model: ServedModel | None) -> None:
         if model is not None:
+            self._ledger.leaving(model)  # in the same turn as it leaves the catalogue: it is counted throughout
             task = asyncio.create_task(self._finish(model))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
     async def _finish(self, model: ServedModel) -> None:
-        self._ledger.leaving(model)
         await model.close()
         self._ledger.left(model)
         del model
