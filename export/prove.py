@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from export.compare import MAX_RELATIVE_FLOOR, OutputRecord, shortfalls
+from export.compare import MAX_RELATIVE_FLOOR, OutputRecord, shortfalls, ulp32
 from export.inputs import NATURAL_KINDS, Case, beyond, chained, make_cases
 from export.invariances import check_invariances
 from export.lift import FileReference
@@ -16,6 +16,7 @@ from zoo.errors import ParityError, PortError, UsageError
 from zoo.session import Session
 from zoo.spec import Arrays, Graph
 
+MAX_ULPS = 64  # of the largest value: a floor below that is rounding
 Records = dict[tuple[str, str], OutputRecord]
 Reference = TorchReference | EstimatorReference | FileReference
 
@@ -68,6 +69,7 @@ def prove(graph: Graph, session: Session, reference: Reference, samples: Arrays,
             record.close()
     if isinstance(reference, EstimatorReference):
         broken += _check_floors(graph, records)
+    broken += _check_ranges(records)
     broken += _check_refusals(graph, rng)
     if not broken:
         broken += check_invariances(graph, session, cases, _bounds(records), rng)
@@ -149,6 +151,18 @@ def _check_floors(graph: Graph, records: Records) -> list[str]:
                 f"{MAX_RELATIVE_FLOOR:g} of its spread {spread:.3g}; compute it in float64 inside the graph"
             )
     return broken
+
+
+def _check_ranges(records: Records) -> list[str]:
+    """A bound as wide as the output itself lets any answer pass; rounding alone may be as wide where nothing varies."""
+    return [
+        f"{record.kind}: bound {record.bound:.3g} covers the whole range of output {record.output!r} "
+        f"({record.high - record.low:.3g}): nothing was compared"
+        for record in records.values()
+        if record.kind in NATURAL_KINDS
+        and 0 < record.high - record.low <= record.bound
+        and record.floor > MAX_ULPS * ulp32(record.largest)
+    ]
 
 
 def _bounds(records: Records) -> dict[tuple[str, str], float]:

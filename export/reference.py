@@ -24,6 +24,7 @@ from zoo.spec import Arrays, Graph
 
 NEIGHBOURS = (0, 1, -1)
 DRAWS = 4
+MAX_MOVE = 1e-3  # of an output's spread: what an ulp of the inputs moves further, jumped
 
 
 class TorchReference:
@@ -44,10 +45,21 @@ class TorchReference:
         """Outputs in float32, of the inputs as they are and moved by one ulp at random, each with those in float64.
 
         One run may happen to round luckily in the one row that carries the floor: `DRAWS` moves show how far float32 can
-        be off there.
+        be off there. Where a move makes the original itself jump (over a threshold, say), it is the float64 output of the
+        moved inputs that counts: a jump is no rounding.
         """
         ref64 = self.ref64(graph, inputs)
-        return [(call_module(self._single, graph, moved, "float32"), ref64) for moved in (inputs, *_moves(graph, inputs))]
+        pairs = [(call_module(self._single, graph, inputs, "float32"), ref64)]
+        for moved in _moves(graph, inputs):
+            ref32 = call_module(self._single, graph, moved, "float32")
+            jumps = {port.name: _jumps(ref32[port.name], ref64[port.name]) for port in graph.outputs if port.is_float}
+            if any(jumped.any() for jumped in jumps.values()):
+                there = self.ref64(graph, moved)
+                at_jumps = {name: np.where(jumped, there[name], ref64[name]) for name, jumped in jumps.items()}
+                pairs.append((ref32, {**ref64, **at_jumps}))
+            else:
+                pairs.append((ref32, ref64))
+        return pairs
 
     def unsteady_rows(self, graph: Graph, inputs: Arrays) -> np.ndarray:
         """Rows whose outputs jump when the inputs move by one ulp: a module has none that its floor does not hold."""
@@ -104,6 +116,12 @@ def load_reference(checkpoint: Path) -> Reference:
     if original.family.kind == "estimator":
         return EstimatorReference(original)
     return TorchReference(lambda: Original.load(checkpoint).model)
+
+
+def _jumps(ref32: np.ndarray, ref64: np.ndarray) -> np.ndarray:
+    finite = ref64[np.isfinite(ref64)]
+    with np.errstate(invalid="ignore"):
+        return ~(np.abs(ref32.astype(np.float64) - ref64) <= MAX_MOVE * (np.ptp(finite) if finite.size else 0.0))
 
 
 def _moves(graph: Graph, inputs: Arrays) -> Iterator[Arrays]:

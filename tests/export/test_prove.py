@@ -151,3 +151,40 @@ def test_cases_that_were_compared_are_kept_one_by_one() -> None:
     assert record.errors == [("first", 0.0), ("second", 0.5)]
     assert record.worst == "second"
     assert not record.passed
+
+
+class Steps(nn.Module):
+    """Jumps by one at every quarter; `off` is how far the steps are displaced."""
+
+    def __init__(self, off: float = 0.0) -> None:
+        super().__init__()
+        self.off = off
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.floor(x * 4 + self.off)
+
+
+def test_a_jump_is_no_rounding(shown: Callable[..., GraphReport]) -> None:
+    """At the limits an ulp makes the original jump: that must not widen its floor."""
+    report = shown(Steps(), Steps(), flat_graph())
+    assert report.passed, report.broken
+    assert max(record.bound for record in report.records if record.kind == "limits") < 1e-4
+    wrong = shown(Steps(off=-0.5), Steps(), flat_graph())
+    assert {record.kind for record in wrong.records if not record.passed} >= {"drawn", "limits"}
+
+
+class Cancelling(nn.Module):
+    """What is left of the input after a large number came and went: in float32 nothing; the graph gives zero."""
+
+    def __init__(self, large: float) -> None:
+        super().__init__()
+        self.large = large
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x + self.large) - self.large
+
+
+def test_a_bound_as_wide_as_the_output_compares_nothing(shown: Callable[..., GraphReport]) -> None:
+    report = shown(Cancelling(1e9), Cancelling(1e9), flat_graph())
+    assert not report.passed
+    assert any("covers the whole range of output 'y'" in sentence for sentence in report.broken)
