@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +18,7 @@ import serving.batching.runner
 from serving.batching.batcher import Batcher, Limits
 from serving.errors import ExecutionError, GoneError, NotReadyError, ProtocolError, QueueFullError
 from zoo.errors import PortError
-from zoo.spec import Graph, Port
+from zoo.spec import Arrays, Graph, Port
 
 POISON = 666.0
 
@@ -411,3 +413,25 @@ def test_two_executions_run_at_the_same_time(monkeypatch: pytest.MonkeyPatch) ->
         return await asyncio.gather(*(batcher.submit(rows(value)) for value in (1, 2)))
 
     assert [answer["y"].tolist() for answer in asyncio.run(scenario())] == [[[2]], [[4]]]
+
+
+def test_a_closed_batcher_lets_its_graph_go() -> None:
+    """Also when the garbage collector was told to spare it: a session is all of a model's memory."""
+
+    class Run:
+        def __call__(self, inputs: Arrays) -> Arrays:
+            return {"y": inputs["x"]}
+
+    async def scenario() -> Any:
+        run = Run()
+        batcher = Batcher(ROWS, run)
+        await batcher.submit({"x": np.ones((1, 2), np.float32)})
+        gc.freeze()
+        try:
+            await batcher.close()
+            return weakref.ref(run), batcher
+        finally:
+            gc.unfreeze()
+
+    left, batcher = asyncio.run(scenario())
+    assert left() is None, batcher
