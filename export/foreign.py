@@ -13,7 +13,7 @@ from torch import nn
 
 from export.coverage import remarks
 from export.lift import FileReference, read_model
-from export.ports import infer_ports, load_ports
+from export.ports import guessed_ranges, infer_ports, load_ports
 from export.prove import Reference, prove
 from export.reference import TorchReference
 from export.validate import Report
@@ -41,22 +41,26 @@ def validate_file(
     the reference cannot be computed or is NaN throughout.
     """
     started = time.perf_counter()
-    graph = _graph_of(path, ports, method)
     arrays = load_arrays(samples) if samples else {}
+    graph, guessed = _graph_of(path, ports, method, arrays)
     _check_samples(graph, arrays)
     report = Report(path.name, str(samples) if samples else "none given", seed, provider)
     session = Session(path, graph, provider=provider)
     report.options = session.options()
     report.graphs.append(prove(graph, session, reference, arrays, np.random.default_rng(seed)))
+    report.graphs[0].remarks += guessed
     report.graphs[0].remarks += remarks(path, graph, report.graphs[0].cases) if report.passed else []
     report.seconds = time.perf_counter() - started
     return report
 
 
-def _graph_of(path: Path, ports: Path | None, method: str) -> Graph:
-    """The graph that the ports declare, or the file; its weights are not kept in memory."""
+def _graph_of(path: Path, ports: Path | None, method: str, samples: Arrays) -> tuple[Graph, list[str]]:
+    """The graph that the ports declare, or the file, and remarks on what was guessed; its weights are not kept in memory."""
     model = read_model(path)
-    return load_ports(ports, path.stem) if ports else infer_ports(model, path.stem, (method,))
+    if ports:
+        return load_ports(ports, path.stem), []
+    graph = infer_ports(model, path.stem, (method,), samples)
+    return graph, guessed_ranges(model, graph)
 
 
 def module_reference(factory: str, weights: Path) -> TorchReference:

@@ -108,11 +108,11 @@ def _match_ports(path: Path, graph: Graph, session: onnxruntime.InferenceSession
         actual = [(node.name, _TYPES.get(node.type, node.type.removeprefix("tensor(").rstrip(")"))) for node in found]
         if declared != actual:
             raise SpecError(f"The {kind} of {path.name} are {actual}, its ports are {declared}; export it again.")
-        for port, node in zip(ports, found, strict=True):
+        for port, node in zip(ports, found, strict=True):  # a free axis without a name has size None
             fixed = [
                 (expected, size)
                 for expected, size in zip(port.shape, node.shape, strict=False)
-                if kind == "inputs" and expected != size
+                if kind == "inputs" and expected != size and (size is not None or isinstance(expected, int))
             ]
             if len(node.shape) != len(port.shape) or fixed:
                 raise SpecError(

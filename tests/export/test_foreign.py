@@ -1,0 +1,71 @@
+"""Files that somebody else made: ports that are inferred, and the inputs that they are proven on."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from export.foreign import file_reference, validate_file
+from export.report import findings
+from zoo.run import save_arrays
+
+ROWS = 100
+
+
+def embedding(path, table, shape=("batch", 3), kind=TensorProto.INT64):
+    """A file that looks tokens up and adds a weight of them."""
+    nodes = [
+        helper.make_node("Unsqueeze", ["tokens", "axes"], ["wide"]),
+        helper.make_node("Gather", ["table", "wide"], ["found"]),
+        helper.make_node("Neg", ["found"], ["y"]),
+    ]
+    weights = [numpy_helper.from_array(table, "table"), numpy_helper.from_array(np.array([1]), "axes")]
+    tokens = helper.make_tensor_value_info("tokens", kind, list(shape))
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [shape[0], 1, shape[1], table.shape[1]])
+    return save(path, nodes, [tokens], [y], weights)
+
+
+def save(path, nodes, inputs, outputs, weights=()):
+    graph = helper.make_graph(nodes, "own", inputs, outputs, list(weights))
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+    return path
+
+
+@pytest.fixture
+def table():
+    return np.random.default_rng(0).standard_normal((ROWS, 4)).astype(np.float32)
+
+
+def test_every_row_of_a_table_is_looked_up(tmp_path, table):
+    right = embedding(tmp_path / "right.onnx", table)
+    assert validate_file(right, file_reference(right)).passed
+    other = table.copy()
+    other[2:] += 1
+    assert not validate_file(embedding(tmp_path / "wrong.onnx", other), file_reference(right)).passed
+
+
+def comparing(path, names=(None, None)):
+    """A file that compares two integer inputs, whose range nothing tells."""
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, [first, 2]) for name, first in zip("ab", names, strict=True)
+    ]
+    nodes = [helper.make_node("Sub", ["a", "b"], ["c"]), helper.make_node("Cast", ["c"], ["y"], to=TensorProto.FLOAT)]
+    return save(path, nodes, inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, [names[0], 2])])
+
+
+def test_samples_widen_a_range_and_a_guess_is_remarked(tmp_path):
+    path = comparing(tmp_path / "own.onnx", ("n", "n"))
+    report = validate_file(path, file_reference(path))
+    assert "integer input 'a' only drawn as 0 and 1; declare it with --ports" in " ".join(findings(report))
+    save_arrays(tmp_path / "real.npz", {name: np.arange(-40, 40).reshape(-1, 2) for name in "ab"})
+    report = validate_file(path, file_reference(path), samples=tmp_path / "real.npz")
+    assert report.passed
+    assert "only drawn" not in " ".join(findings(report))
+    assert max(int(case.inputs["a"].max()) for case in report.graphs[0].cases if case.kind == "drawn") > 30
+
+
+def test_unnamed_first_axes_are_one_batch(tmp_path):
+    path = comparing(tmp_path / "own.onnx")
+    report = validate_file(path, file_reference(path))
+    assert report.passed
+    assert {size for case in report.graphs[0].cases for size in case.sizes} == {"batch"}
