@@ -65,7 +65,7 @@ def validate(
     if every:
         if artifacts or onnx:
             raise UsageError("Name artifacts, or --all, not both.")
-        artifacts = [Hub().artifact(name).folder for name in Hub().names()]
+        artifacts = [Hub().artifact(name, with_original=True).folder for name in Hub().names()]
     if artifacts and len(artifacts) > 1:
         from export.many import validate_many
 
@@ -78,6 +78,8 @@ def validate(
     if artifact is not None:
         if original or onnx_reference or onnx:
             raise UsageError("Name an artifact, or --onnx with --original or --onnx-reference, not both.")
+        if certify:
+            _check_candidate(artifact, run)
         report = _of_artifact(artifact, run, seed, provider, depth or ("full" if certify else "quick"))
     else:
         if certify or run or depth not in (None, "quick"):
@@ -86,10 +88,22 @@ def validate(
     from export.deliver import deliver
 
     deliver(report, shell(), artifact or onnx, html=html, json=json, junit=junit, github=github)
-    if not report.passed:
-        raise ParityError(f"{report.subject} is not proven equal to its original.")
     if artifact is not None:
         _keep(report, artifact, certify)
+    if not report.passed:
+        raise ParityError(f"{report.subject} is not proven equal to its original.")
+
+
+def _check_candidate(folder: Path, run: Path | None) -> None:
+    """Raises UsageError for what `--certify` would change or could not judge."""
+    from export.judge import variants_in
+    from zoo.manifest import CARD, Manifest
+
+    manifest = Manifest.read(folder)
+    if (folder / CARD).exists():
+        raise UsageError(f"{manifest.model} is published and does not change; certify a candidate.")
+    if run is None and variants_in(folder, manifest):
+        raise UsageError("--certify needs --run: its twins are judged on the whole test split.")
 
 
 def _of_artifact(artifact: Path, run: Path | None, seed: int, provider: str, depth: str) -> Report:
@@ -125,17 +139,25 @@ def _of_file(
 
 
 def _keep(report: Report, artifact: Path, certify: bool) -> None:
-    """The certificate of a candidate, or the local proof of a provider that an artifact's certificate does not name."""
+    """The certificate of a candidate, or the local proof of a provider that an artifact's certificate does not name.
+
+    A fuller proof replaces one of fewer variants; a failure withdraws it.
+    """
     from export.certify import certify as write_certificate
     from zoo.manifest import CERTIFICATE
-    from zoo.proofs import covers, record
+    from zoo.proofs import covers, record, withdraw
 
-    if certify:
+    if not report.passed:
+        if (artifact / CERTIFICATE).exists():
+            withdraw(Artifact(artifact), report.provider)
+    elif certify:
         write_certificate(report, artifact)
-    elif (artifact / CERTIFICATE).exists() and not covers(Artifact(artifact), report.provider):
+    elif (artifact / CERTIFICATE).exists():
         accepted = [twin.variant for twin in report.twins if twin.accepted]
-        path = record(Artifact(artifact), report.provider, {"depth": report.depth, "variants": accepted})
-        print(f"{report.subject} may be served on {report.provider} here: {path}")
+        found = Artifact(artifact)
+        if not all(covers(found, report.provider, variant) for variant in ("", *accepted)):
+            path = record(found, report.provider, {"depth": report.depth, "variants": accepted})
+            print(f"{report.subject} may be served on {report.provider} here: {path}")
 
 
 @app.command()

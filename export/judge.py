@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from zoo.budgets import BUDGETS
 from zoo.errors import ZooError
 from zoo.manifest import Manifest
 from zoo.metrics import Metric
+from zoo.providers import TF32_OVERRIDE
 from zoo.run import graph_inputs
 from zoo.session import Session
 from zoo.spec import Arrays, Graph
@@ -49,6 +51,8 @@ def judge_twin(
     provider: str = "cpu",
 ) -> TwinReport:
     """`expected` holds the original's scores of the rows of `samples`, which are the whole evaluation split."""
+    if variant == TF32 and os.environ.get(TF32_OVERRIDE) == "0":
+        return TwinReport(variant, False, f"{TF32_OVERRIDE}=0 keeps TensorFloat-32 off in this process; unset it")
     try:
         sessions = {graph.name: _open(variant, folder, graph, provider) for graph in manifest.graphs}
         if variant not in BUDGETS:

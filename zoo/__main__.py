@@ -104,9 +104,9 @@ def bisect(context: typer.Context) -> None:
 
 
 def _with_folders(arguments: list[str]) -> list[str]:
-    """The arguments, the models' names before the first option replaced by the folders of their artifacts."""
+    """The arguments, the models' names before the first option replaced by the folders of their whole artifacts."""
     names = list(takewhile(lambda word: not word.startswith("-"), arguments))
-    folders = [name if Path(name).exists() else str(Hub().artifact(name).folder) for name in names]
+    folders = [name if Path(name).exists() else str(Hub().artifact(name, with_original=True).folder) for name in names]
     return [*folders, *arguments[len(names) :]]
 
 

@@ -41,6 +41,11 @@ def record(artifact: Artifact, provider: str, found: Mapping[str, Any]) -> Path:
     return path
 
 
+def withdraw(artifact: Artifact, provider: str) -> None:
+    """Remove the proof on `provider`, if there is one: a later validation failed."""
+    proof_path(artifact, provider).unlink(missing_ok=True)
+
+
 def proof_path(artifact: Artifact, provider: str) -> Path:
     """Named by the certificate's hash, the provider and the version of ONNX Runtime: other bytes need another proof."""
     certificate = sha256(artifact.folder / CERTIFICATE)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 
 from zoo.errors import UnknownNameError
@@ -15,6 +16,7 @@ Chosen = list[str | tuple[str, dict[str, str]]]
 # TensorFloat-32 is off: it keeps 10 of 23 bits. EXHAUSTIVE is ONNX Runtime's own choice; tests/gpu measures the others.
 _CUDA = ("CUDAExecutionProvider", {"device_id": "0", "use_tf32": "0", "cudnn_conv_algo_search": "EXHAUSTIVE"})
 
+TF32_OVERRIDE = "NVIDIA_TF32_OVERRIDE"  # "0" overrules every option of a provider
 PROVIDERS: dict[str, Chosen] = {
     "cpu": ["CPUExecutionProvider"],
     "cuda": [_CUDA, "CPUExecutionProvider"],
@@ -40,6 +42,24 @@ def with_options(provider: str, options: Mapping[str, str]) -> Chosen:
     return [(name, {**known, **options}), *others]
 
 
+@contextmanager
+def without_tf32(provider: str) -> Iterator[None]:
+    """TensorFloat-32 off in this process from here on where the provider is TensorRT; as it was where the body fails.
+
+    The provider has no option for it, the libraries read the variable when they start:
+    https://docs.nvidia.com/cuda/cublas/
+    """
+    if runtime_name(provider) != "TensorrtExecutionProvider" or TF32_OVERRIDE in os.environ:
+        yield
+        return
+    os.environ[TF32_OVERRIDE] = "0"
+    try:
+        yield
+    except BaseException:
+        del os.environ[TF32_OVERRIDE]
+        raise
+
+
 @cache
 def load_libraries(name: str) -> str:
     """Load the CUDA and cuDNN libraries that pip installed, which no search path names; what could not be loaded.
@@ -50,9 +70,6 @@ def load_libraries(name: str) -> str:
         return ""
     import onnxruntime
 
-    if name == "TensorrtExecutionProvider":
-        # The provider has no option for it; read when the libraries start: https://docs.nvidia.com/cuda/cublas/
-        os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         onnxruntime.preload_dlls()

@@ -14,7 +14,7 @@ import onnxruntime
 
 from zoo.cpus import planned_threads
 from zoo.errors import ArtifactError, RuntimeUnavailableError, SpecError
-from zoo.providers import PROVIDERS, load_libraries, runtime_name, with_options
+from zoo.providers import PROVIDERS, Chosen, load_libraries, runtime_name, with_options, without_tf32
 from zoo.spec import Arrays, Graph
 
 __all__ = ["PROVIDERS", "Session", "open_session"]
@@ -77,7 +77,6 @@ def open_session(
     name = runtime_name(provider)
     if not path.is_file():
         raise ArtifactError(f"There is no file {path}; export or fetch the model again.")
-    missing = load_libraries(name)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.intra_op_num_threads = threads or planned_threads()
@@ -85,8 +84,14 @@ def open_session(
     if profile:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile)
+    with without_tf32(provider):
+        return _start(path, name, options, with_options(provider, provider_options))
+
+
+def _start(path: Path, name: str, options: onnxruntime.SessionOptions, providers: Chosen) -> onnxruntime.InferenceSession:
+    missing = load_libraries(name)
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=with_options(provider, provider_options))
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # the runtime raises a dozen unrelated types
         reason = str(error).strip().splitlines()[0]
         raise ArtifactError(f"ONNX Runtime cannot open {path} ({reason}); export the model again.") from error

@@ -1,6 +1,8 @@
 """What is checked on CUDA, played by the CPU under its name: CUDA graphs, TensorFloat-32, and local proofs."""
 
+import os
 import re
+import shutil
 
 import numpy as np
 import onnxruntime
@@ -8,10 +10,12 @@ import pytest
 
 from export.report import failures, findings
 from export.validate import validate
+from zoo.errors import ArtifactError, RuntimeUnavailableError
 from zoo.hub import Artifact
-from zoo.manifest import CERTIFICATE, read_json, write_json
+from zoo.manifest import CARD, CERTIFICATE, read_json, write_json
 from zoo.proofs import covers, proof_path
-from zoo.providers import PROVIDERS
+from zoo.providers import PROVIDERS, TF32_OVERRIDE
+from zoo.session import open_session
 
 
 @pytest.fixture(autouse=True)
@@ -116,8 +120,36 @@ def test_a_pass_on_another_provider_is_noted(candidate, run_of):
     assert prove(artifact.folder, "--run", str(run_of("softmax-digits")), "--depth", "full").exit_code == 0
 
 
+def test_a_fuller_proof_replaces_a_quick_one(candidate, run_of):
+    artifact = elsewhere(candidate("softmax-digits"))
+    assert prove(artifact.folder).exit_code == 0
+    done = prove(artifact.folder, "--run", str(run_of("softmax-digits")), "--depth", "full")
+    assert done.exit_code == 0, done.output
+    assert covers(artifact, "cuda", "tf32")
+    assert prove(artifact.folder).exit_code == 0  # a quick one takes nothing away
+    assert covers(artifact, "cuda", "tf32")
+
+
+def test_tf32_is_not_judged_where_it_is_off(candidate, run_of, monkeypatch):
+    monkeypatch.setenv(TF32_OVERRIDE, "0")
+    report = validate(candidate("softmax-digits"), run=run_of("softmax-digits"), depth="full", provider="cuda")
+    (twin,) = [twin for twin in report.twins if twin.variant == "tf32"]
+    assert (twin.accepted, twin.why) == (
+        False, "NVIDIA_TF32_OVERRIDE=0 keeps TensorFloat-32 off in this process; unset it",
+    )  # fmt: skip
+
+
+def test_a_trial_of_tensorrt_that_fails_leaves_the_environment(candidate, monkeypatch):
+    monkeypatch.delenv(TF32_OVERRIDE, raising=False)
+    folder = candidate("softmax-digits")
+    with pytest.raises((RuntimeUnavailableError, ArtifactError)):
+        open_session(folder / "predict.onnx", "tensorrt", 0, {})
+    assert TF32_OVERRIDE not in os.environ
+
+
 def test_a_failure_is_not_noted(candidate, monkeypatch):
     artifact = elsewhere(candidate("softmax-digits"))
+    assert prove(artifact.folder).exit_code == 0
     run = onnxruntime.InferenceSession.run
     monkeypatch.setattr(
         onnxruntime.InferenceSession, "run", lambda *all: [np.nextafter(array * 1.001, 9) for array in run(*all)]
@@ -130,3 +162,16 @@ def test_a_provider_that_the_certificate_names_needs_no_note(candidate):
     artifact = Artifact(candidate("softmax-digits"))
     assert "may be served" not in prove(artifact.folder).output
     assert not proof_path(artifact, "cuda").exists()
+
+
+def test_what_is_published_is_not_certified_again(candidate, run_of):
+    folder = candidate("softmax-digits")
+    (folder / CERTIFICATE).unlink()
+    shutil.copy(folder / "predict.onnx", folder / "predict.fp16.onnx")
+    before = sorted(path.name for path in folder.iterdir())
+    assert "--certify needs --run" in str(prove(folder, "--certify").exception)
+    (folder / CARD).write_text("card")
+    done = prove(folder, "--certify", "--run", str(run_of("softmax-digits")))
+    assert "is published and does not change; certify a candidate." in str(done.exception)
+    (folder / CARD).unlink()
+    assert sorted(path.name for path in folder.iterdir()) == before

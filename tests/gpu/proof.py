@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,13 @@ from typing import Any
 
 from zoo.errors import ArtifactError, RuntimeUnavailableError
 from zoo.hub import Artifact
+from zoo.providers import TF32_OVERRIDE
 from zoo.session import Session
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's, for a child that chooses a provider of its own: a trial of TensorRT turns TensorFloat-32 off."""
+    return {name: value for name, value in {**os.environ, **more}.items() if name != TF32_OVERRIDE}
 
 
 def provider_starts(artifact: Artifact, provider: str) -> bool:
@@ -21,6 +28,8 @@ def provider_starts(artifact: Artifact, provider: str) -> bool:
         Session(artifact.folder / graph.file, graph, provider=provider)
     except (RuntimeUnavailableError, ArtifactError):
         return False
+    finally:
+        os.environ.pop(TF32_OVERRIDE, None)
     return True
 
 
@@ -36,10 +45,11 @@ def _prove(artifact: Artifact, provider: str, run: Path, depth: str) -> dict[str
         path = Path(folder) / "report.json"
         line = [sys.executable, "-m", "export", "validate", artifact.folder, "--provider", provider, "--depth", depth]
         line += ["--json", path, *(["--run", run] if depth != "quick" and (run / "run.json").is_file() else [])]
-        done = subprocess.run([*map(str, line)], capture_output=True, text=True, check=False)
+        done = subprocess.run([*map(str, line)], capture_output=True, text=True, env=environment(), check=False)
         row = {"model": artifact.manifest.model, "provider": provider, "passed": done.returncode == 0}
         if not path.is_file():
-            return {**row, "failures": [done.stderr.strip().splitlines()[-1]], "share": None, "twins": [], "findings": []}
+            said = done.stderr.strip().splitlines() or [f"it ended with {done.returncode} and said nothing"]
+            return {**row, "failures": said[-1:], "share": None, "twins": [], "findings": []}
         report = json.loads(path.read_text(encoding="utf-8"))
     records = [record for graph in report["graphs"].values() for record in graph]
     shares = [record["error"] / record["bound"] for record in records if record["bound"] and record["error"] is not None]

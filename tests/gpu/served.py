@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from proof import environment
 
 from zoo.hub import GOLDEN, Artifact
 from zoo.run import graph_inputs, load_arrays
@@ -82,7 +82,7 @@ def _service(models: Sequence[str], provider: str) -> Iterator[tuple[str, float]
         log = Path(folder) / "log"
         started = time.perf_counter()
         with log.open("wb") as file:
-            process = subprocess.Popen(line, stdout=file, stderr=file, env={**os.environ, "BENTOML_DO_NOT_TRACK": "True"})
+            process = subprocess.Popen(line, stdout=file, stderr=file, env=environment(BENTOML_DO_NOT_TRACK="True"))
         try:
             url = f"http://127.0.0.1:{port}"
             _wait(process, f"{url}/v2/health/ready", started, log)

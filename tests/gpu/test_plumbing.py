@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from zoo.hub import Hub
+
 
 @pytest.fixture
 def script(root, hub_folder, tmp_path):
@@ -70,3 +72,18 @@ def test_the_fastest_search_is_named(root):
     told = page.best_search({"providers": ["cuda"], "throughput": rows})
     assert told.startswith("Beside EXHAUSTIVE, in the geometric mean: EXHAUSTIVE 1.00, HEURISTIC 2.00, DEFAULT 0.71.")
     assert "Fastest: HEURISTIC" in told
+
+
+def test_a_child_that_says_nothing_is_a_row_and_starts_without_our_tf32(root, hub_folder, monkeypatch, tmp_path):
+    spec = importlib.util.spec_from_file_location("proof", root / "tests/gpu/proof.py")
+    proof = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(proof)
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+
+    def run(line, env, **options):
+        assert "NVIDIA_TF32_OVERRIDE" not in env
+        return subprocess.CompletedProcess(line, 137, "", "")
+
+    monkeypatch.setattr(proof.subprocess, "run", run)
+    (row,) = proof.prove_all([Hub(hub_folder).artifact("softmax-digits")], ["cpu"], tmp_path, "quick")
+    assert (row["passed"], row["failures"]) == (False, ["it ended with 137 and said nothing"])
