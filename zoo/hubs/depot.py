@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,11 +22,18 @@ from filelock import FileLock, Timeout
 
 from zoo.artifact import ORIGINAL
 from zoo.cache import cache_root
-from zoo.errors import ArtifactError, UsageError
+from zoo.errors import ArtifactError, HubError, UsageError
 from zoo.hubs.paths import File, files_of
-from zoo.manifest import CERTIFICATE, read_json, write_json
+from zoo.manifest import CERTIFICATE, read_json, sha256, write_json
 
 IN_USE_SUFFIX = ".part"
+
+
+class LostBlobError(HubError):
+    """A blob went away, or has other bytes than its name says and was removed."""
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(f"The blob {sha256[:12]}… of the cache was lost or damaged while it was used; pull again.")
 
 
 @dataclass(frozen=True)
@@ -115,10 +122,18 @@ class Depot:
         (self.root / "records" / f"{folder}.json").unlink(missing_ok=True)
         shutil.rmtree(gone, ignore_errors=True)
 
-    def put(self, folder: str, files: Mapping[str, File], *, original: bool, check: Callable[[Path], None]) -> None:
-        """Make the artifact's folder, or its `original/`, of blobs that are here.
+    def put(
+        self,
+        folder: str,
+        files: Mapping[str, File],
+        *,
+        original: bool,
+        check: Callable[[Path], None],
+        hashed: Collection[str] = (),
+    ) -> None:
+        """Make the artifact's folder, or its `original/`, of blobs that are here; all are hashed but those just `hashed`.
 
-        `check` is called with the new folder before it gets its name. Raises FileNotFoundError for a lost blob.
+        `check` is called with the new folder before it gets its name. Raises LostBlobError.
         """
         final = self.model(folder)
         new = self.root / "models" / f".new-{folder}"
@@ -128,7 +143,13 @@ class Depot:
             for name, file in wanted.items():
                 target = new / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                link_or_copy(self.blob(file.sha256), target)
+                try:
+                    link_or_copy(self.blob(file.sha256), target)
+                except FileNotFoundError as error:
+                    raise LostBlobError(file.sha256) from error
+                if file.sha256 not in hashed and sha256(target) != file.sha256:
+                    self.blob(file.sha256).unlink(missing_ok=True)
+                    raise LostBlobError(file.sha256)
             check(new)
             if not final.exists():
                 new.rename(final)

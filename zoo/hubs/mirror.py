@@ -110,7 +110,7 @@ def _check_version(hub: Remote, reference: str, entry: dict[str, Any], depot: De
     def check(folder: Path) -> None:
         check_artifact(reference, entry, files, folder.joinpath)
 
-    depot.put("checked", files, original=True, check=check)
+    depot.put("checked", files, original=True, check=check, hashed={file.sha256 for file in files.values()})
     return len(files)
 
 

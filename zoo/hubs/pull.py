@@ -14,12 +14,12 @@ from typing import Any
 from zoo.artifact import ORIGINAL, Artifact
 from zoo.errors import HubError, IntegrityError
 from zoo.hubs.contents import check_content
-from zoo.hubs.depot import Depot, Record, folder_name
+from zoo.hubs.depot import Depot, LostBlobError, Record, folder_name
 from zoo.hubs.fetch import Report, fetch
 from zoo.hubs.paths import File, files_of
 from zoo.hubs.progress import Progress
 from zoo.hubs.store import Store
-from zoo.manifest import CARD, CERTIFICATE
+from zoo.manifest import CARD, CERTIFICATE, sha256
 from zoo.onnx_files import check_external_data
 
 WORKERS = 4
@@ -39,18 +39,12 @@ def pull(
     folder = folder_name(name, entry["version"], files[CERTIFICATE].sha256)
     wanted = {path: file for path, file in files.items() if with_original or not path.startswith(f"{ORIGINAL}/")}
     artifact = Artifact(depot.model(folder))
-    if _is_there(artifact.folder, wanted):
-        return artifact
-    record = Record(folder, name, entry["version"], files)
-    with depot.lock(folder):
-        if not _is_there(artifact.folder, wanted):
-            depot.make_folders()
-            depot.record(record)  # first: what it names is not pruned while the lock is held
-            try:
-                _download(reference, wanted, stores, depot)
-                _install(record, wanted, depot, original=with_original)
-            except OSError as error:
-                raise _disk_error(error, depot.root) from error
+    if not _is_there(artifact.folder, wanted):
+        record = Record(folder, name, entry["version"], files)
+        with depot.lock(folder):
+            if not _is_there(artifact.folder, wanted):
+                _obtain(record, wanted, stores, depot, original=with_original)
+    _check_bound(reference, artifact.folder, files)
     return artifact
 
 
@@ -81,6 +75,33 @@ def check_artifact(
     check_external_data(folder, certificate.files)
 
 
+def _obtain(record: Record, wanted: Mapping[str, File], stores: Sequence[Store], depot: Depot, *, original: bool) -> None:
+    """Download and install; once more where a blob of the cache that was to be used again is lost or damaged."""
+    reference = f"{record.model}@{record.version}"
+    depot.make_folders()
+    depot.record(record)  # first: what it names is not pruned while the lock is held
+    try:
+        for last in (False, True):
+            try:
+                fetched = _download(reference, wanted, stores, depot)
+                _install(record, wanted, depot, original=original, fetched=fetched)
+                return
+            except LostBlobError:
+                if last:
+                    raise
+    except OSError as error:
+        raise _disk_error(error, depot.root) from error
+
+
+def _check_bound(reference: str, folder: Path, files: Mapping[str, File]) -> None:
+    """Everything else is checked against the certificate, which must therefore be the one of the index."""
+    for name in (CERTIFICATE, CARD):
+        if sha256(folder / name) != files[name].sha256:
+            raise IntegrityError(
+                f"{reference}: {name} in the cache is not the one that the index names; run `zoo cache verify --repair`."
+            )
+
+
 def _is_there(folder: Path, wanted: Mapping[str, File]) -> bool:
     """By sizes: every byte is checked when it is loaded, and by `zoo cache verify`."""
     try:
@@ -89,7 +110,8 @@ def _is_there(folder: Path, wanted: Mapping[str, File]) -> bool:
         return False
 
 
-def _download(reference: str, wanted: Mapping[str, File], stores: Sequence[Store], depot: Depot) -> None:
+def _download(reference: str, wanted: Mapping[str, File], stores: Sequence[Store], depot: Depot) -> set[str]:
+    """The hashes of what was not there yet."""
     blobs = {file.sha256: file for file in wanted.values()}
     missing = [file for file in blobs.values() if _size(depot.blob(file.sha256)) != file.bytes or not file.bytes]
     need = sum(file.bytes for file in missing) - sum(_size(depot.part(file.sha256)) for file in missing) + _SPARE_BYTES
@@ -104,20 +126,23 @@ def _download(reference: str, wanted: Mapping[str, File], stores: Sequence[Store
         stop = threading.Event()
         reports = {file: _until(stop, progress.of(file.sha256)) for file in missing}
         _in_parallel([partial(fetch, file, stores, depot, reports[file]) for file in largest_first], stop)
+    return {file.sha256 for file in missing}
 
 
-def _install(record: Record, wanted: Mapping[str, File], depot: Depot, *, original: bool) -> None:
+def _install(record: Record, wanted: Mapping[str, File], depot: Depot, *, original: bool, fetched: set[str]) -> None:
     """Make the folder, and check it before it gets its name."""
     final = depot.model(record.folder)
     without = {name: file for name, file in wanted.items() if not name.startswith(f"{ORIGINAL}/")}
     if final.exists() and not _is_there(final, without):
         shutil.rmtree(final)
+    if original and (final / ORIGINAL).exists():
+        shutil.rmtree(final / ORIGINAL)  # some of it is missing or cut, else nothing were installed
     reference, entry = f"{record.model}@{record.version}", {"version": record.version}
 
     def check(folder: Path) -> None:
         check_artifact(reference, entry, record.files, folder.joinpath)
 
-    depot.put(record.folder, record.files, original=original, check=check)
+    depot.put(record.folder, record.files, original=original, check=check, hashed=fetched)
 
 
 class _StoppedError(Exception):

@@ -69,33 +69,36 @@ def prune(depot: Depot, models: Iterable[str] = (), *, every: bool = False) -> i
     """Remove old versions, or the named models, or every one; then whatever nothing uses. Bytes that became free."""
     before = _used(depot)
     names = set(models)
-    newest = {one.model: one.version for one in sorted(depot.records(), key=lambda one: one.version)}
+    whole = [one for one in depot.records() if depot.model(one.folder).is_dir()]
+    newest = {one.model: one.version for one in sorted(whole, key=lambda one: one.version)}
     for one in depot.records():
         named = one.model in names or f"{one.model}@{one.version}" in names
-        old = not names and one.version < newest[one.model]
-        if every or named or old or not depot.model(one.folder).is_dir():
-            with depot.try_lock(one.folder) as free:
-                if free:
-                    depot.forget(one.folder)
+        old = not names and one.version < newest.get(one.model, 0)
+        with depot.try_lock(one.folder) as free:
+            if free and (every or named or old or not depot.model(one.folder).is_dir()):
+                depot.forget(one.folder)
     _sweep(depot)
     return before - _used(depot)
 
 
 def _sweep(depot: Depot) -> None:
     """Remove what no record names, and what a pull left that was killed; what is being pulled stays."""
-    kept = {one.folder for one in depot.records()}
     for folder in (depot.root / "models").glob("*"):
-        if folder.name not in kept:
-            with depot.try_lock(folder.name.removeprefix(".new-").removeprefix(".old-")) as free:
-                if free:
-                    shutil.rmtree(folder, ignore_errors=True)
-    used = {file.sha256 for one in depot.records() for file in one.files.values()}
+        with depot.try_lock(folder.name.removeprefix(".new-").removeprefix(".old-")) as free:
+            if free and folder.name not in {one.folder for one in depot.records()}:
+                shutil.rmtree(folder, ignore_errors=True)
+    used = _named(depot)
     for path in depot.blobs():
         sha256 = path.name.removesuffix(IN_USE_SUFFIX)
         if path.name != sha256 or sha256 not in used:
             with depot.try_lock(sha256) as free:
-                if free:
+                if free and (path.name != sha256 or sha256 not in _named(depot)):  # as it is now
                     path.unlink(missing_ok=True)
+
+
+def _named(depot: Depot) -> set[str]:
+    """The blobs of every record."""
+    return {file.sha256 for one in depot.records() for file in one.files.values()}
 
 
 def _damaged_blobs(depot: Depot) -> list[Path]:

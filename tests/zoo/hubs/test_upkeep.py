@@ -9,7 +9,9 @@ import pytest
 
 import zoo
 from tests.zoo.hubs.edits import blob_of
+from zoo.errors import IntegrityError
 from zoo.hub import EMBEDDED, GOLDEN, Hub
+from zoo.hubs import pull as pulling
 from zoo.hubs import upkeep
 from zoo.hubs.depot import Depot
 from zoo.run import load_arrays
@@ -90,6 +92,59 @@ def test_leftovers_of_killed_pulls_go(versions):
     assert upkeep.prune(depot) >= 100
     assert not depot.part("0" * 64).exists()
     assert not (depot.root / "models" / ".new-gone").exists()
+
+
+def test_a_pull_that_was_killed_does_not_make_the_version_before_it_old(versions):
+    shutil.rmtree(versions.artifact("tiny@2").folder)
+    upkeep.prune(Depot())
+    assert cached() == ["other@1", "tiny@1"]
+
+
+def test_a_cached_certificate_that_is_not_the_one_of_the_index_is_refused(versions):
+    folder = versions.artifact("tiny").folder
+    edit(folder / "certificate.json")
+    with pytest.raises(IntegrityError, match=r"in the cache is not the one that the index names; run `zoo cache verify"):
+        versions.artifact("tiny")
+    assert upkeep.repair(Depot(), versions.stores()) == []
+    versions.artifact("tiny").verify()
+
+
+def test_a_damaged_blob_is_not_used_again(versions):
+    edit(versions.artifact("tiny").folder / "w")
+    shutil.rmtree(versions.artifact("tiny").folder)
+    versions.artifact("tiny").verify()
+    assert upkeep.verify(Depot()) == []
+
+
+def test_a_blob_that_is_pruned_during_a_pull_is_fetched_again(versions, monkeypatch):
+    folder, install, lost = versions.artifact("tiny").folder, pulling._install, []
+
+    def install_after_prune(*arguments, **options):
+        if not lost:
+            lost.append(Depot().blob(versions.index["tiny"]["files"]["w"]["sha256"]))
+            lost[0].unlink()
+        install(*arguments, **options)
+
+    shutil.rmtree(folder)
+    monkeypatch.setattr(pulling, "_install", install_after_prune)
+    versions.artifact("tiny").verify()
+    assert lost[0].exists()
+
+
+def test_a_damaged_original_is_installed_again(versions):
+    folder = versions.artifact("tiny", with_original=True).folder / "original"
+    path = next(path for path in folder.rglob("*") if path.is_file())
+    os.truncate(path, 1)
+    versions.artifact("tiny", with_original=True).verify()
+    assert upkeep.verify(Depot()) == []
+
+
+def edit(path):
+    """Change a byte of a cached file, its size kept; its blob is the same file."""
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    with path.open("r+b") as file:
+        file.write(content)
 
 
 def test_what_is_being_pulled_stays(versions):
