@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+MAX_FLOAT32 = float(np.nextafter(np.finfo(np.float32).max, np.float32(0)))  # the last that another follows
 MIXED = 100.0  # ratio of the largest reference values of two channels from which on an output mixes scales
 
 
@@ -31,7 +32,7 @@ class Channels:
         moved = np.where(usable, np.abs(ref32.astype(np.float64) - ref64), 0.0).reshape(-1, ref64.shape[-1]).max(axis=0)
         largest = np.where(usable, np.abs(ref64), 0.0).reshape(-1, ref64.shape[-1]).max(axis=0)
         self.largest = largest if self.largest is None else np.maximum(self.largest, largest)
-        ulps = np.spacing(self.largest.astype(np.float32)).astype(np.float64)
+        ulps = np.spacing(np.minimum(self.largest, MAX_FLOAT32).astype(np.float32)).astype(np.float64)
         self.floors = np.maximum(moved if self.floors is None else np.maximum(self.floors, moved), ulps)
 
     @property

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from export.channels import Channels
+from export.channels import MAX_FLOAT32, Channels
 from zoo.errors import ParityError
 
 FACTOR = 8
@@ -73,7 +73,8 @@ class OutputRecord:
             jumped = unsteady & (row_errors(ref32, ref64) > MAX_RELATIVE_FLOOR * float(np.ptp(ref64)))
             ref32, ref64 = ref32[~jumped], ref64[~jumped]
         self.channels.add(ref32, ref64)
-        finite = np.isfinite(ref64)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is an infinity there, and no range
+            finite = np.isfinite(ref64.astype(ref32.dtype))
         if not finite.any():
             return
         values = ref64[finite].astype(np.float64)
@@ -148,9 +149,12 @@ def distance(found: np.ndarray, reference: np.ndarray) -> float:
 
 
 def _apart(found: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    found, reference = found.astype(np.float64), reference.astype(np.float64)
+    """An infinity is right where the reference is beyond what the answer's type can hold."""
+    with np.errstate(over="ignore"):
+        rounded = reference.astype(found.dtype)
     special = ~(np.isfinite(found) & np.isfinite(reference))
-    same = (found == reference) | (np.isnan(found) & np.isnan(reference))
+    same = (found == rounded) | (np.isnan(found) & np.isnan(reference))
+    found, reference = found.astype(np.float64), reference.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         return np.where(special, np.where(same, 0.0, np.inf), np.abs(found - reference))
 
@@ -161,8 +165,8 @@ def row_errors(found: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 def ulp32(value: float) -> float:
-    """Distance from |value| to the next float32 above."""
-    return float(np.spacing(np.float32(abs(value))))
+    """Distance from |value| to the next float32 above; of what is beyond float32, that of its largest."""
+    return float(np.spacing(np.float32(min(abs(value), MAX_FLOAT32))))
 
 
 def shortfalls(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -95,6 +95,15 @@ def test_a_nan_that_the_reference_has_passes_and_another_fails():
     assert not compare(record([([1.0, NAN], [1.5, NAN])]), [NAN, NAN], [1.5, NAN]).passed
 
 
+def test_an_overflow_of_float32_is_no_fault():
+    made = record([([1.0, INF], [1.0, 1e108])], "large")
+    assert made.floor == ulp32(1.0)
+    assert ulp32(1e108) == ulp32(3.4e38)
+    assert compare(made, [1.0, INF], [1.0, 1e108]).passed
+    assert not compare(record([([1.0, INF], [1.0, 1e108])]), [1.0, -INF], [1.0, 1e108]).passed
+    assert not compare(record([([1.0, 1e30], [1.0, 1e30])]), [1.0, INF], [1.0, 1e30]).passed
+
+
 def test_infinities_do_not_widen_the_floor():
     assert record([([INF, 1.0], [INF, 1.0])]).floor == 2**-23
     assert record([([INF, 1.0], [2.0, 1.0])]).floor == 2**-22  # float32 overflowed: no cost that may be granted
