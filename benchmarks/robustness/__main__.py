@@ -15,6 +15,16 @@ from benchmarks.robustness.long_promises import reloads, soak
 from benchmarks.robustness.queue_promises import QUEUE_ROWS, Promise, full_queue, gone, ids_never_mixed, poisoned
 from benchmarks.robustness.service import serving
 from benchmarks.robustness.subject import PUBLISHED, QUICK, SLOW, make_hub
+from zoo.cpus import available_cpus
+
+
+HEAD = """# What holds under fire
+
+Written by `python -m benchmarks.robustness --out …`, on {cores} cores that the load generator shares; reloads and soak with {workers}
+workers.
+
+{table}
+"""
 
 
 def main() -> int:
@@ -24,9 +34,11 @@ def main() -> int:
         promises = _try(given, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    print("| promise | found | kept |\n|---|---|---|")
-    for promise in promises:
-        print(f"| {promise.what} | {promise.found} | {'yes' if promise.kept else '**no**'} |")
+    rows = [f"| {promise.what} | {promise.found} | {'yes' if promise.kept else '**no**'} |" for promise in promises]
+    table = "\n".join(["| promise | found | kept |", "|---|---|---|", *rows])
+    print(table)
+    if given.out:
+        given.out.write_text(HEAD.format(table=table, cores=available_cpus(), workers=given.workers), encoding="utf-8")
     return 0 if all(promise.kept for promise in promises) else 1
 
 
@@ -54,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=20, help="of the soak; 0 leaves it out (default: %(default)s)")
     parser.add_argument("--reloads", type=int, default=50, help="under load; 0 leaves them out (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="for reloads and soak (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="write the table as Markdown")
     return parser
 
 
