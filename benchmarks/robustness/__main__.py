@@ -17,11 +17,10 @@ from benchmarks.robustness.service import serving
 from benchmarks.robustness.subject import PUBLISHED, QUICK, SLOW, make_hub
 from zoo.cpus import available_cpus
 
-
 HEAD = """# What holds under fire
 
-Written by `python -m benchmarks.robustness --out …`, on {cores} cores that the load generator shares; reloads and soak with {workers}
-workers.
+Written by `python -m benchmarks.robustness --out …`, on {cores} cores that the load generator shares; reloads and soak
+with {workers} workers.
 
 {table}
 """
