@@ -16,6 +16,7 @@ from export.lift import FileReference, read_model
 from export.ports import guessed_ranges, infer_ports, load_ports
 from export.prove import Reference, prove
 from export.reference import TorchReference
+from export.threads import check_threads
 from export.validate import Report
 from zoo.errors import CheckpointError, UsageError
 from zoo.run import load_arrays
@@ -48,6 +49,8 @@ def validate_file(
     session = Session(path, graph, provider=provider)
     report.options = session.options()
     report.graphs.append(prove(graph, session, reference, arrays, np.random.default_rng(seed)))
+    if report.passed and provider == "cpu":
+        report.graphs[0].broken += check_threads(path, graph, session, report.graphs[0])
     report.graphs[0].remarks += guessed
     report.graphs[0].remarks += remarks(path, graph, report.graphs[0].cases) if report.passed else []
     report.seconds = time.perf_counter() - started

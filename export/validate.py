@@ -25,6 +25,7 @@ from export.prove import GraphReport, Reference, prove
 from export.reference import load_reference
 from export.replay import check_replay
 from export.score import Comparison
+from export.threads import check_threads
 from zoo.errors import ArtifactError, SpecError, UnknownNameError
 from zoo.hub import GOLDEN, ORIGINAL
 from zoo.manifest import CERTIFICATE, Certificate, Manifest, verify
@@ -135,8 +136,10 @@ def _prove_graphs(report: Report, subject: Subject, step: Callable[[str], None])
 
 
 def _check_provider(report: GraphReport, path: Path, graph: Graph, session: Session, rng: np.random.Generator) -> None:
-    """Where the nodes ran, unless that is the CPU, which runs all that it is given; and what CUDA graphs replay."""
+    """Other thread counts on the CPU; elsewhere which nodes did not run there, and what CUDA graphs replay."""
     provider = session.provider
+    if provider == "cpu":
+        report.broken += check_threads(path, graph, session, report)
     if runtime_name(provider) != runtime_name("cpu"):
         names = nodes_elsewhere(path, report.cases[0].inputs, provider)
         report.remarks += [f"{len(names)} nodes did not run on {provider}: {', '.join(names)}"] if names else []

@@ -8,6 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from export.foreign import file_reference, validate_file
 from export.report import findings
 from zoo.run import save_arrays
+from zoo.session import Session
 
 ROWS = 100
 
@@ -69,3 +70,22 @@ def test_unnamed_first_axes_are_one_batch(tmp_path):
     report = validate_file(path, file_reference(path))
     assert report.passed
     assert {size for case in report.graphs[0].cases for size in case.sizes} == {"batch"}
+
+
+def test_an_answer_that_depends_on_the_threads_is_caught(tmp_path, table, monkeypatch):
+    path = embedding(tmp_path / "own.onnx", table)
+    run, opened = Session.run, Session.__init__
+
+    def remember(session, *arguments, threads=0, **options):
+        opened(session, *arguments, threads=threads, **options)
+        session.threads = threads
+
+    def off(session, inputs):
+        return {name: array + 1e-3 * (session.threads == 2) for name, array in run(session, inputs).items()}
+
+    monkeypatch.setattr(Session, "__init__", remember)
+    monkeypatch.setattr(Session, "run", lambda *all: {name: a.astype("float32") for name, a in off(*all).items()})
+    report = validate_file(path, file_reference(path))
+    assert not report.passed
+    assert set(report.graphs[0].broken) >= {"drawn: 2 threads change output 'y'"}
+    assert not any("1 threads" in sentence for sentence in report.graphs[0].broken)

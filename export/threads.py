@@ -1,0 +1,48 @@
+"""Thread counts: a service gives each worker few threads, a validation takes all, and both must answer alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from export.compare import distance, shortfalls
+from export.inputs import Case
+from export.prove import GraphReport
+from zoo.session import Session
+from zoo.spec import Arrays, Graph
+
+THREADS = (1, 2)  # the service's default, and the first count at which sums are split
+
+
+def check_threads(path: Path, graph: Graph, session: Session, report: GraphReport) -> list[str]:
+    """Sentences for outputs that leave their bound at another number of threads, on the largest case of each kind."""
+    bounds = {(record.kind, record.output): record.bound for record in report.records}
+    largest: dict[str, Case] = {}
+    for case in report.cases:
+        if case.kind not in largest or case.rows > largest[case.kind].rows:
+            largest[case.kind] = case
+    expected = {kind: session.run(case.inputs) for kind, case in largest.items()}
+    broken = []
+    for count in THREADS:
+        other = Session(path, graph, threads=count)
+        for kind, case in largest.items():
+            own = {port.name: bounds[kind, port.name] for port in graph.outputs}
+            changed = _changed(graph, other.run(case.inputs), expected[kind], own)
+            broken += [f"{kind}: {count} threads change output {name!r}" for name in changed]
+    return broken
+
+
+def _changed(graph: Graph, found: Arrays, expected: Arrays, bounds: dict[str, float]) -> Iterator[str]:
+    """Outputs beyond their bound; a label may be another one where the scores tie."""
+    for port in graph.outputs:
+        value, right = found[port.name], expected[port.name]
+        if port.argmax_of is not None and value.shape == right.shape:
+            same = bool((shortfalls(expected[port.argmax_of], value) <= bounds[port.argmax_of])[value != right].all())
+        elif port.is_float and value.shape == right.shape:
+            same = distance(value, right) <= bounds[port.name]
+        else:
+            same = np.array_equal(value, right)
+        if not same:
+            yield port.name
