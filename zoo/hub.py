@@ -97,31 +97,27 @@ class Hub:
         self.tree.write_index()
 
     def stores(self) -> list[Store]:
-        """Where blobs may be fetched from, in order of preference."""
-        return [source.store for source in self._remotes() if source.reachable]
+        """Where blobs may be fetched from, in order of preference; last the release, for what came with the code."""
+        found = [source.store for source in self._remotes() if source.reachable]
+        if any(isinstance(source, Tree) and source.root == EMBEDDED for source in self.sources) and not self.policy.offline:
+            from zoo.hubs.release import release_url
+            from zoo.hubs.store import open_store
+
+            try:
+                found.append(open_store(release_url()))
+            except UsageError as error:
+                log.debug("%s", error)
+        return found
 
     def _from(self, source: Tree | Remote, name: str, version: int | None, with_original: bool) -> Artifact:
         if isinstance(source, Tree):
-            return source.artifact(name, version, self._beside(source), with_original=with_original)
+            return source.artifact(name, version, self.stores(), with_original=with_original)
         from zoo.hubs.pull import pull
 
         stores = self.stores()
         if source.reachable:
             stores.sort(key=lambda store: store is not source.store)
         return pull(name, source.index.entry(name, version), stores, source.depot, with_original=with_original)
-
-    def _beside(self, tree: Tree) -> list[Store]:
-        """What may complete a tree: the other hubs, and for what came with the code the release."""
-        stores = self.stores()
-        if tree.root == EMBEDDED and not self.policy.offline:
-            from zoo.hubs.release import release_url
-            from zoo.hubs.store import open_store
-
-            try:
-                stores.append(open_store(release_url()))
-            except UsageError as error:
-                log.debug("%s", error)
-        return stores
 
     @property
     def policy(self) -> Policy:

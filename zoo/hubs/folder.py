@@ -24,8 +24,8 @@ class FolderStore(Store):
     remote = False
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.label = str(root)
+        self.root = root.absolute()
+        self.label = str(self.root)  # what was last seen of a hub goes by its label
 
     @contextmanager
     def open(self, name: str, offset: int = 0) -> Iterator[Stream]:

@@ -89,6 +89,8 @@ class Index:
                 raise ValueError(f"{name} has no version {self.latest[name]!r}, which it calls the latest")
             for number, entry in versions.items():
                 check_entry(f"{name}@{number}", number, entry)
+                if not isinstance(entry["files"], dict) or not entry["files"]:
+                    raise ValueError(f"{name}@{number} lists no files")
 
 
 def _number(text: str) -> int:

@@ -19,6 +19,7 @@ from zoo.hubs.index import INDEX, MOST_BYTES, Index
 from zoo.hubs.paths import File, files_of
 from zoo.hubs.pull import check_artifact
 from zoo.hubs.remote import Remote
+from zoo.hubs.seen import last_seen, remember
 from zoo.hubs.store import MissingError, Store, read_all
 from zoo.hubs.tree import Tree
 
@@ -65,6 +66,8 @@ def mirror(source: Remote, target: Store, say: Say = lambda _: None) -> Index:
         with contextlib.suppress(MissingError):  # an unsigned hub, which the user trusts
             write.write_signature(target, digest, read_all(source.store, f"{digest}.sig", signing.MOST_BYTES))
         target.replace(INDEX, content)
+        signer = str(last_seen(source.depot, source.label).get("signer", ""))
+        remember(source.depot, target.label, content, index.serial, signer)
     return index
 
 

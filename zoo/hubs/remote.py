@@ -7,18 +7,16 @@ import logging
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from zoo.errors import ArtifactError, HubError, IntegrityError
+from zoo.errors import HubError, IntegrityError
 from zoo.hubs import signing
 from zoo.hubs.depot import Depot
 from zoo.hubs.index import INDEX, MOST_BYTES, Index
+from zoo.hubs.seen import last_seen, refuse_older, remember
 from zoo.hubs.store import MissingError, Store, StoreError, read_all
-from zoo.manifest import read_json, write_json
 
 log = logging.getLogger("zoo.hubs")
-SEEN = "seen.json"
 
 
 @dataclass(frozen=True)
@@ -93,21 +91,12 @@ class Remote:
 
     def _accept(self, content: bytes) -> Index:
         digest = hashlib.sha256(content).hexdigest()
-        folder = self.depot.hub(self.label)
-        with self.depot.lock(folder.name):
-            seen = _seen(folder)
+        with self.depot.lock(self.depot.hub(self.label).name):
+            seen = last_seen(self.depot, self.label)
             signer = self._signer(content, digest, seen)
             index = Index.parse(content, self.label)
-            last = seen.get("serial", -1)
-            if index.serial < last or (index.serial == last and digest != seen.get("sha256")):
-                raise IntegrityError(
-                    f"The index of {self.label} has serial {index.serial}, and another with serial {last} was seen before: "
-                    f"it is older, or the hub was replaced; ask its publisher, and remove {folder} if that is right."
-                )
-            if digest != seen.get("sha256") or signer != seen.get("signer"):
-                folder.mkdir(parents=True, exist_ok=True)
-                _replace(folder / INDEX, content)
-                write_json(folder / SEEN, {"hub": self.label, "serial": index.serial, "sha256": digest, "signer": signer})
+            refuse_older(self.depot, self.label, index.serial, digest)
+            remember(self.depot, self.label, content, index.serial, signer)
         return index
 
     def _signer(self, content: bytes, digest: str, seen: dict[str, Any]) -> str:
@@ -126,9 +115,8 @@ class Remote:
         return signing.verify(content, signature, keys, self.label)
 
     def _last_seen(self, error: HubError) -> Index:
-        folder = self.depot.hub(self.label)
-        seen = _seen(folder)
-        path = folder / INDEX
+        seen = last_seen(self.depot, self.label)
+        path = self.depot.hub(self.label) / INDEX
         if not seen or not path.is_file():
             raise error
         content = path.read_bytes()
@@ -139,17 +127,3 @@ class Remote:
         if not self.policy.offline:
             log.warning("%s Its index as it was last seen is used.", error)
         return Index.parse(content, self.label)
-
-
-def _seen(folder: Path) -> dict[str, Any]:
-    try:
-        seen = read_json(folder / SEEN)
-    except ArtifactError:
-        return {}
-    return seen if type(seen.get("serial")) is int else {}
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)

@@ -40,11 +40,8 @@ class Tree:
         self.label = str(root)
         if not root.is_dir():
             raise UsageError(f"The hub {root} is not a folder; set ZOO_HUB to one, or unset it.")
-        if os.name == "posix" and root.stat().st_mode & stat.S_IWOTH and not trust_unsigned:
-            raise IntegrityError(
-                f"The hub {root} may be written by everybody on this machine and is not signed; chmod o-w it, or choose "
-                "--trust-unsigned."
-            )
+        if not trust_unsigned:
+            _check_place(root)
 
     @cached_property
     def entries(self) -> dict[str, dict[str, Any]]:
@@ -70,12 +67,14 @@ class Tree:
     def artifact(
         self, name: str, version: int | None, stores: Sequence[Store] = (), *, with_original: bool = False
     ) -> Artifact:
-        """Opened in place; what an installed package was shipped without comes from `stores`, bound by this index."""
+        """Opened in place; what an installed package was shipped without comes from the cache or `stores`, bound by this
+        index."""
         entry, folder = self.entries[name], self.root / name
         if version not in (None, entry["version"]):
             raise UnknownNameError(f"version of {name}", str(version), [str(entry["version"])])
-        wanted = folder / (ORIGINAL if with_original else CERTIFICATE)
-        if stores and "files" in entry and not wanted.exists():
+        files = entry.get("files", {})
+        lacks_original = any(file.startswith(f"{ORIGINAL}/") and not (folder / file).exists() for file in files)
+        if files and (not (folder / CERTIFICATE).exists() or (with_original and lacks_original)):
             from zoo.hubs.depot import Depot
             from zoo.hubs.pull import pull
 
@@ -91,3 +90,24 @@ class Tree:
         folders = [path.parent for path in sorted(self.root.glob(f"*/{CERTIFICATE}")) if path.parent.name[0] != "."]
         write_json(self.root / INDEX, {"models": {folder.name: index_entry(Artifact(folder)) for folder in folders}})
         self.__dict__.pop("entries", None)
+
+
+def _check_place(root: Path) -> None:
+    """Raise IntegrityError for a folder that others than this user and root may fill, or that was a signed hub."""
+    about = root.stat()
+    if os.name == "posix" and about.st_mode & stat.S_IWOTH:
+        raise IntegrityError(
+            f"The hub {root} may be written by everybody on this machine and is not signed; chmod o-w it, or choose "
+            "--trust-unsigned."
+        )
+    if os.name == "posix" and about.st_uid not in (0, os.geteuid()):
+        raise IntegrityError(
+            f"The hub {root} belongs to another user and is not signed; copy it, or choose --trust-unsigned."
+        )
+    from zoo.hubs.depot import Depot
+    from zoo.hubs.seen import was_signed
+
+    if any(root.glob("*.sig")) or was_signed(Depot(), str(root.absolute())):
+        raise IntegrityError(
+            f"The hub {root} was signed, and its index is another kind now; ask its publisher, or choose --trust-unsigned."
+        )

@@ -13,9 +13,11 @@ from typing import Any
 from zoo.artifact import Artifact, index_entry
 from zoo.errors import IntegrityError, UsageError
 from zoo.hubs import signing
+from zoo.hubs.depot import Depot
 from zoo.hubs.index import INDEX, MOST_BYTES, Index
 from zoo.hubs.paths import File, files_of
 from zoo.hubs.pull import check_artifact
+from zoo.hubs.seen import refuse_missing, refuse_older, remember
 from zoo.hubs.store import MissingError, Store, read_all
 
 Entries = Mapping[tuple[str, int], dict[str, Any]]
@@ -30,17 +32,21 @@ def signing_key(named: Path | None) -> Path | None:
 def read_index(store: Store, key: Path | None = None, *, trust_unsigned: bool = False) -> Index:
     """The index that the hub has now, for its publisher; an empty one for a new hub.
 
-    Raises IntegrityError for one that neither `key` nor a trusted key signed, when it is about to be signed again: a
-    signature must not make somebody else's entries good.
+    Raises IntegrityError for one that is older than the last seen, or gone, and for one that neither `key` nor a trusted
+    key signed, when it is about to be signed again: a signature must not make somebody else's entries good.
     """
+    depot = Depot()
     try:
         content = read_all(store, INDEX, MOST_BYTES)
     except MissingError:
+        refuse_missing(depot, store.label)
         return Index()
     if key is not None and not trust_unsigned:
         keys = [signing.public_key(key), *signing.trusted_keys()]
         signing.verify(content, _signature(store, content), keys, store.label)
-    return Index.parse(content, store.label)
+    index = Index.parse(content, store.label)
+    refuse_older(depot, store.label, index.serial, hashlib.sha256(content).hexdigest())
+    return index
 
 
 def _signature(store: Store, content: bytes) -> bytes:
@@ -80,7 +86,10 @@ def add(store: Store, artifacts: list[Artifact], key: Path | None, *, trust_unsi
         for (name, _), entry in _not_there(index, described, store).items():
             index.add(name, entry)
         index.advance()
-        write_index(store, index.encode(), key)
+        content = index.encode()
+        write_index(store, content, key)
+        signer = f"publisher {signing.fingerprint(signing.public_key(key))}" if key else ""  # a reader checks it himself
+        remember(Depot(), store.label, content, index.serial, signer)
         return index
 
 

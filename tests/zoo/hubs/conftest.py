@@ -22,6 +22,14 @@ ROOT = Path(__file__).parents[3]
 BASE = EMBEDDED / "softmax-digits"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def alone_from_the_beginning(tmp_path_factory):
+    """A cache for what is made once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def alone(tmp_path, monkeypatch):
     """A cache, keys and settings of the test's own, and little patience."""

@@ -13,9 +13,8 @@ def blob_of(root, model="tiny", name="weights.bin", version=None):
 def rewrite_index(root, change, serial=1):
     """Let `change` edit the index's document; it stays unsigned."""
     document = json.loads((root / "index.json").read_bytes())
+    document["serial"] += serial
     change(document)
-    if serial:
-        document["serial"] += serial
     (root / "index.json").write_text(json.dumps(document, separators=(",", ":")))
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 
 import pytest
@@ -144,6 +145,56 @@ def test_a_hub_made_anew_has_a_newer_index(hub_of, tmp_path):
     seen = json.loads(next((Depot().root / "hubs").glob("*/seen.json")).read_text())
     again = hub_of()
     assert json.loads((again / "index.json").read_bytes())["serial"] >= seen["serial"]
+
+
+@pytest.mark.usefixtures("trust")
+@pytest.mark.parametrize("leave_signatures", [True, False])
+def test_a_signed_folder_does_not_become_an_unsigned_one(
+    hub_of, keys, make_artifact, tmp_path, monkeypatch, leave_signatures
+):
+    root = hub_of(key=keys.private)
+    assert names(root) == ["tiny"]
+    make_artifact(root / "tiny")
+    (root / "index.json").unlink()
+    if not leave_signatures:
+        next(root.glob("*.sig")).unlink()
+    monkeypatch.chdir(tmp_path)
+    assert "was signed, and its index is another kind now" in refusal(root.name)
+    assert Hub(root, trust_unsigned=True).names() == []
+
+
+def test_a_folder_of_another_user_is_not_trusted(tmp_path, monkeypatch):
+    root = shutil.copytree(EMBEDDED, tmp_path / "tree")
+    if os.geteuid() == 0:
+        os.chown(root, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert "belongs to another user and is not signed; copy it" in refusal(root)
+    assert "convnet-mnist" in Hub(root, trust_unsigned=True).names()
+
+
+@pytest.mark.parametrize("how", ["older", "missing"])
+def test_a_publisher_does_not_build_on_an_older_index(hub_of, keys, make_artifact, tmp_path, how):
+    root = hub_of(key=keys.private)
+    old = (root / "index.json").read_bytes()
+    write.add(FolderStore(root), [make_artifact(tmp_path / "two", version=2)], keys.private)
+    (root / "index.json").unlink()
+    if how == "older":
+        (root / "index.json").write_bytes(old)
+    with pytest.raises(IntegrityError, match="it is older, or the hub was" if how == "older" else "has no index, and one"):
+        write.add(FolderStore(root), [make_artifact(tmp_path / "three", version=3)], keys.private)
+
+
+@pytest.mark.usefixtures("trusting")
+def test_what_was_seen_goes_by_the_absolute_place(hub_of, monkeypatch, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    shutil.copytree(hub_of(), tmp_path / "a" / "hub")
+    shutil.copytree(hub_of(), tmp_path / "b" / "hub")
+    rewrite_index(tmp_path / "a" / "hub", lambda document: None, serial=9)
+    for folder in ("a", "b"):
+        monkeypatch.chdir(tmp_path / folder)
+        assert Hub("file://hub").names() == ["tiny"]
 
 
 # ---------------------------------------------------------------------------------------------------- signing

@@ -9,11 +9,12 @@ import pytest
 
 import zoo
 from tests.zoo.hubs.edits import blob_of
-from zoo.errors import IntegrityError
+from zoo.errors import HubError, IntegrityError
 from zoo.hub import EMBEDDED, GOLDEN, Hub
+from zoo.hubs import mirror, upkeep
 from zoo.hubs import pull as pulling
-from zoo.hubs import upkeep
 from zoo.hubs.depot import Depot
+from zoo.hubs.folder import FolderStore
 from zoo.run import load_arrays
 
 
@@ -145,6 +146,29 @@ def edit(path):
     content[-2] ^= 1
     with path.open("r+b") as file:
         file.write(content)
+
+
+def test_what_was_pulled_once_completes_a_package_offline(tmp_path, make_artifact, monkeypatch, trusting):
+    """As an installed wheel: an index that lists more than its folder has."""
+    tree, package = tmp_path / "tree", tmp_path / "package"
+    for name in ("whole", "absent"):
+        make_artifact(tree / name, name)
+    Hub(tree).write_index()
+    store = tmp_path / "release"
+    mirror.export(Hub(tree).tree, FolderStore(store), None)
+    shutil.copytree(tree, package, ignore=shutil.ignore_patterns("absent", "original"))
+    monkeypatch.setenv("ZOO_HUB", f"{package} file://{store}")
+    folder = Hub().artifact("absent").folder
+    assert Hub(package, offline=True).artifact("absent").folder == folder
+    assert Hub(package, offline=True).artifact("whole").folder == package / "whole"
+    with pytest.raises(HubError, match="No hub that may be asked has"):
+        Hub(package, offline=True).artifact("whole", with_original=True)
+
+
+def test_the_cache_is_repaired_from_the_release_too(monkeypatch):
+    monkeypatch.setattr("zoo.hubs.release.release_url", lambda: "https://example.invalid/release")
+    assert [store.label for store in Hub().stores()] == ["https://example.invalid/release"]
+    assert Hub(offline=True).stores() == []
 
 
 def test_what_is_being_pulled_stays(versions):
