@@ -12,7 +12,7 @@ from zoo.cards import write_card
 from zoo.errors import IntegrityError, UsageError
 from zoo.hub import Artifact, Hub
 from zoo.hubs.tree import Tree
-from zoo.manifest import CARD, CERTIFICATE, MANIFEST, Certificate, file_hashes, verify
+from zoo.manifest import CARD, CERTIFICATE, MANIFEST, Certificate, file_hashes, sha256, verify
 
 if TYPE_CHECKING:
     from zoo.hubs.remote import Remote
@@ -41,7 +41,9 @@ def publish(candidate: Path, hub: Hub, key: Path | None = None) -> Artifact:
     if not isinstance(hub.sources[0], Tree):
         return _add(artifact, hub.sources[0], key)
     target = hub.root / model
-    if model in hub.index and _equal(candidate, target):
+    _recover(target)
+    bound = hub.index.get(model, {}).get("certificate")
+    if target.exists() and bound == sha256(target / CERTIFICATE) and _equal(candidate, target):
         return Artifact(target)
     if version != next_version(hub, model):
         raise UsageError(f"{model} is at version {version}; the next one is {next_version(hub, model)}: export it again.")
@@ -98,10 +100,22 @@ def _proof(folder: Path) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in ("version", "versions", "files")}
 
 
-def _install(candidate: Path, target: Path, hub: Hub) -> Artifact:
-    temporary, old = hub.root / f".{target.name}.new", hub.root / f".{target.name}.old"
+def _beside(target: Path) -> tuple[Path, Path]:
+    """Where the version on its way and the one before lie while it is installed."""
+    return target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.old")
+
+
+def _recover(target: Path) -> None:
+    """Undo what a killed publication left: the version before gets its place again, unless the new one has it."""
+    temporary, old = _beside(target)
+    if not target.exists() and old.exists():
+        old.replace(target)
     for leftover in (temporary, old):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _install(candidate: Path, target: Path, hub: Hub) -> Artifact:
+    temporary, old = _beside(target)
     try:
         shutil.copytree(candidate, temporary)
         write_card(Artifact(temporary))
@@ -110,8 +124,5 @@ def _install(candidate: Path, target: Path, hub: Hub) -> Artifact:
         temporary.replace(target)
         hub.write_index()
     finally:
-        if not target.exists() and old.exists():
-            old.replace(target)
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        _recover(target)
     return Artifact(target)

@@ -1,9 +1,11 @@
 """SIGKILL at any moment of a pull or a publication: what is left is right, and the next one succeeds."""
 
 import multiprocessing
+import os
 import random
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from zoo.hub import Hub
 from zoo.hubs import mirror, upkeep, write
 from zoo.hubs.depot import Depot
 from zoo.hubs.folder import FolderStore
+from zoo.publish import publish
 
 ROUNDS = [10, pytest.param(100, marks=pytest.mark.long)]
 
@@ -77,5 +80,56 @@ def test_a_killed_publication_leaves_a_hub_that_is_right(hub_of, make_artifact, 
         assert mirror.check(hub.sources[0]).failures == []
         add(root, second, keys.private)
         Hub(str(root)).artifact("tiny@2").verify()
+        shutil.rmtree(root)
+    assert killed > rounds // 3
+
+
+def publish_in_tree(root, folder):
+    publish(folder, Hub(root))
+
+
+def kill_at(work, arguments, call):
+    """Kill the process at its `call`-th renaming or removal, the steps of an installation."""
+
+    def run():
+        left = [call]
+
+        def counted(original):
+            def step(*given, **options):
+                left[0] -= 1
+                if not left[0]:
+                    os.kill(os.getpid(), 9)
+                return original(*given, **options)
+
+            return step
+
+        Path.replace, shutil.rmtree = counted(Path.replace), counted(shutil.rmtree)
+        work(*arguments)
+
+    return run_and_kill(run, (), 60)
+
+
+@pytest.mark.parametrize("by", ["step", *ROUNDS])
+def test_a_killed_publication_into_a_tree_is_mended_by_the_next(make_artifact, tmp_path, by):
+    first, second = (
+        make_artifact(tmp_path / f"v{number}", version=number, seed=number, files={"w": 1_000_000}) for number in (1, 2)
+    )
+    base = tmp_path / "base"
+    base.mkdir()
+    publish_in_tree(base, first.folder)
+    span = seconds(publish_in_tree, shutil.copytree(base, tmp_path / "measured"), second.folder)
+    killed, rng = 0, random.Random(2)
+    rounds = 12 if by == "step" else by
+    for number in range(rounds):
+        root = shutil.copytree(base, tmp_path / f"root{number}")
+        if by == "step":
+            killed += kill_at(publish_in_tree, (root, second.folder), number + 1)
+        else:
+            killed += run_and_kill(publish_in_tree, (root, second.folder), span * rng.random())
+        assert list(root.glob("*tiny*/w"))  # never without a copy
+        publish_in_tree(root, second.folder)
+        artifact = Hub(root).artifact("tiny@2")
+        artifact.verify()
+        assert sorted(path.name for path in root.iterdir() if path.is_dir()) == ["tiny"]
         shutil.rmtree(root)
     assert killed > rounds // 3
