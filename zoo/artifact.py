@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import UnknownNameError
+from zoo.errors import IntegrityError, UnknownNameError
 from zoo.manifest import CARD, CERTIFICATE, Certificate, Manifest, sha256, verify
 from zoo.onnx_files import check_external_data
 from zoo.spec import Graph
@@ -31,10 +31,19 @@ class Artifact:
         return Certificate.read(self.folder)
 
     def graph_path(self, graph: Graph, variant: str = "") -> Path:
-        """The file of a graph, or of a variant of it that was accepted. Raises UnknownNameError."""
+        """The file of a graph, or of a variant of it that was accepted.
+
+        Raises UnknownNameError, IntegrityError for a file that the certificate does not bind.
+        """
         if variant and variant not in self.certificate.variants:
             raise UnknownNameError(f"variant of {self.manifest.model}", variant, self.certificate.variants)
-        return self.folder / graph.variant_file(variant)
+        name = graph.variant_file(variant)
+        if "/" in name or "\\" in name or name not in self.certificate.files:
+            raise IntegrityError(
+                f"{self.manifest.model}: its manifest names the graph file {name!r}, which its certificate does not bind; "
+                "validate it again."
+            )
+        return self.folder / name
 
     def verify(self) -> None:
         """Raise ArtifactError unless every file is the one that was certified, tensors outside the graphs included."""

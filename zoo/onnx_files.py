@@ -43,12 +43,13 @@ def external_locations(path: Path) -> set[str]:
 
 def check_external_data(folder: Path, certified: Collection[str]) -> None:
     """Raise IntegrityError for a graph in `folder` with tensors in a file that is not one of the certified ones."""
-    for path in sorted(folder.glob("*.onnx")):
+    for path in sorted(folder.rglob("*.onnx")):
+        beside = PurePosixPath(path.parent.relative_to(folder).as_posix())
         for location in sorted(external_locations(path)):
             parts = PurePosixPath(location).parts
             if ".." in parts or "\\" in location or PurePosixPath(location).is_absolute():
                 raise IntegrityError(f"{path} has tensors in {location!r}, outside its folder; it is not opened.")
-            if PurePosixPath(location).as_posix() not in certified:
+            if (beside / location).as_posix() not in certified:
                 raise IntegrityError(
                     f"{path} has tensors in {location!r}, which its certificate does not bind; validate again."
                 )

@@ -214,7 +214,7 @@ def test_what_a_package_was_shipped_without_comes_from_its_release(embedded_hub,
     assert (whole.folder / "original" / "weights.safetensors").is_file()
     assert all(len(request.name) == 64 for request in server.requests)
     shutil.rmtree(root / "random-forest-digits")
-    with pytest.raises(HubError, match="No hub that may be asked has .* pull without --offline"):
+    with pytest.raises(HubError, match=r"No hub that may be asked has .* pull without --offline"):
         Hub(offline=True).artifact("random-forest-digits")
 
 

@@ -1,5 +1,6 @@
 """What a hub must not get into the cache, each with its sentence; here the hub's publisher is the attacker."""
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -193,6 +194,23 @@ def test_tensors_outside_the_folder_are_refused(hub_of, make_artifact, tmp_path,
         artifact.verify()
     monkeypatch.setattr("zoo.hubs.write.check_artifact", lambda *_: None)
     assert "outside its folder; it is not opened" in refused(hub_of(artifact), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../outside.onnx", "original/predict.onnx", "a\\b.onnx", "unbound.onnx"])
+def test_a_graph_is_a_certified_file_of_the_folder(make_artifact, tmp_path, name):
+    artifact = make_artifact(tmp_path / "bad", files={"original/predict.onnx": 8})
+    graph = dataclasses.replace(artifact.manifest.graphs[0])
+    assert artifact.graph_path(graph).parent == artifact.folder
+    object.__setattr__(graph, "name", name.removesuffix(".onnx"))
+    with pytest.raises(IntegrityError, match="which its certificate does not bind"):
+        artifact.graph_path(graph)
+
+
+def test_tensors_of_a_graph_in_a_folder_lie_beside_it(make_artifact, tmp_path):
+    graph = onnx_with("weights.bin")
+    make_artifact(tmp_path / "good", files={"deep/extra.onnx": graph, "deep/weights.bin": 8}).verify()
+    with pytest.raises(IntegrityError, match=r"'weights.bin', which its certificate does not bind"):
+        make_artifact(tmp_path / "bad", files={"deep/extra.onnx": graph, "weights.bin": 8}).verify()
 
 
 def test_tensors_must_be_in_a_certified_file(make_artifact, tmp_path):
