@@ -104,7 +104,7 @@ class OutputRecord:
             self.worst_row = int(rows[apart.reshape(len(rows), -1).max(axis=1).argmax()])
         if not error <= self.bound:
             self._fail(label, f"off by {error:.3g}, bound {self.bound:.3g}")
-        elif self.channels.mixed and len(ref64):
+        elif self.channels.mixed and ref64.size:
             channel, off, floor = self.channels.worst(found, ref64)
             if off > FACTOR * floor:
                 self._fail(
@@ -117,13 +117,13 @@ class OutputRecord:
         `margin` is how far the found label is behind in the reference, of their shape; within `bound` it is a tie.
         """
         self.cases += 1
-        self.rows += len(expected)
+        self.rows += len(expected) if expected.ndim else 1
         if found.shape != expected.shape:
             self._fail(label, f"shape {list(found.shape)} instead of {list(expected.shape)}")
             return
         places = [
-            Disagreement(label, int(place[0]), float(found[place]), float(expected[place]), float(margin[place]),
-                         bool(margin[place] <= bound))
+            Disagreement(label, int(place[0]) if place else 0, float(found[place]), float(expected[place]),
+                         float(margin[place]), bool(margin[place] <= bound))
             for place in map(tuple, np.argwhere(found != expected))
         ]  # fmt: skip
         self.ties += sum(place.tie for place in places)

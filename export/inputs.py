@@ -41,12 +41,17 @@ class Case:
 
     @property
     def rows(self) -> int:
-        """Length of the first axis of the first input."""
-        return len(next(iter(self.inputs.values())))
+        """Length of the first axis of the first input; 1 of a scalar."""
+        return num_rows(next(iter(self.inputs.values())))
 
     @property
     def label(self) -> str:
         return ", ".join(f"{name} {size}" for name, size in self.sizes.items()) or "whole input"
+
+
+def num_rows(array: np.ndarray) -> int:
+    """Length of the first axis; 1 of a scalar."""
+    return len(array) if array.ndim else 1
 
 
 def make_cases(graph: Graph, samples: Arrays, rng: np.random.Generator) -> list[Case]:
@@ -56,7 +61,7 @@ def make_cases(graph: Graph, samples: Arrays, rng: np.random.Generator) -> list[
     """
     cases = [Case("drawn", inputs, graph.check(inputs)) for inputs in _drawn(graph, rng)]
     cases += [Case(kind, inputs, graph.check(inputs)) for kind, inputs in _extreme(graph, rng)]
-    if samples and min(map(len, samples.values())) == 0:
+    if samples and min(map(num_rows, samples.values())) == 0:
         raise ParityError(f"Graph {graph.name!r}: the samples hold no row; train or fetch the model again.")
     if samples and graph.batch is not None:
         cases += [Case("real", inputs, graph.check(inputs)) for inputs in _real(graph, samples, rng)]
@@ -67,7 +72,7 @@ def make_cases(graph: Graph, samples: Arrays, rng: np.random.Generator) -> list[
 
 def draw(graph: Graph, sizes: dict[str, int], rng: np.random.Generator) -> Arrays:
     """One call's inputs of these sizes, each port over its range by its role."""
-    return {port.name: _draw_port(port, sizes, rng) for port in graph.inputs}
+    return {port.name: np.asarray(_draw_port(port, sizes, rng)) for port in graph.inputs}
 
 
 def lattice(graph: Graph) -> Iterator[dict[str, int]]:
@@ -139,7 +144,8 @@ def _extreme(graph: Graph, rng: np.random.Generator) -> Iterator[tuple[str, Arra
             sizes = {name: batch if name == graph.batch else axis_sizes(graph, name)[end] for name in graph.free_axes}
             for kind in ("limits", "tiny", "large"):
                 plain = draw(graph, sizes, rng)
-                yield kind, {port.name: _to_extreme(kind, port, plain[port.name], sizes, rng) for port in graph.inputs}
+                extreme = {port.name: _to_extreme(kind, port, plain[port.name], sizes, rng) for port in graph.inputs}
+                yield kind, {name: np.asarray(array) for name, array in extreme.items()}
 
 
 def _to_extreme(kind: str, port: Port, array: np.ndarray, sizes: dict[str, int], rng: np.random.Generator) -> np.ndarray:

@@ -14,7 +14,7 @@ import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from export.inputs import Case, few_cases
+from export.inputs import Case, few_cases, num_rows
 from zoo.errors import ArtifactError, ParityError
 from zoo.spec import Arrays, Graph
 
@@ -43,7 +43,7 @@ class FileReference:
         return [(_run(self._single, graph, inputs), self.ref64(graph, inputs))]
 
     def unsteady_rows(self, graph: Graph, inputs: Arrays) -> np.ndarray:
-        return np.zeros(len(next(iter(inputs.values()))), dtype=bool)
+        return np.zeros(num_rows(next(iter(inputs.values()))), dtype=bool)
 
 
 def read_model(path: Path) -> ModelProto:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from export.compare import MAX_RELATIVE_FLOOR, OutputRecord, shortfalls, ulp32
-from export.inputs import NATURAL_KINDS, Case, beyond, chained, make_cases
+from export.inputs import NATURAL_KINDS, Case, beyond, chained, make_cases, num_rows
 from export.invariances import check_invariances
 from export.lift import FileReference
 from export.patterns import MAX_IDS, every_id, num_ids, patterned
@@ -106,7 +106,7 @@ def _add_floors(graph: Graph, case: Case, reference: Reference, records: Records
                         "inputs; declare the range of its ports, or mend the original."
                     )
                 record = records[port.name, case.kind]
-                record.add_floor(ref32[port.name], ref64[port.name], unsteady[: len(ref64[port.name])])
+                record.add_floor(ref32[port.name], ref64[port.name], unsteady[: num_rows(ref64[port.name])])
 
 
 def _add_outputs(graph: Graph, case: Case, found: Arrays, reference: Reference, records: Records) -> None:

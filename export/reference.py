@@ -18,7 +18,7 @@ from torch import nn
 
 from export.compare import MAX_RELATIVE_FLOOR, row_errors
 from export.exporter import convert
-from export.inputs import MIN_ROWS, Case, few_cases
+from export.inputs import MIN_ROWS, Case, few_cases, num_rows
 from zoo.original import Original, call_module
 from zoo.spec import Arrays, Graph
 
@@ -63,7 +63,7 @@ class TorchReference:
 
     def unsteady_rows(self, graph: Graph, inputs: Arrays) -> np.ndarray:
         """Rows whose outputs jump when the inputs move by one ulp: a module has none that its floor does not hold."""
-        return np.zeros(len(next(iter(inputs.values()))), dtype=bool)
+        return np.zeros(num_rows(next(iter(inputs.values()))), dtype=bool)
 
 
 class EstimatorReference:
@@ -98,7 +98,7 @@ class EstimatorReference:
     def unsteady_rows(self, graph: Graph, inputs: Arrays) -> np.ndarray:
         """Rows whose outputs jump when the inputs move by one ulp, because that sends them to another leaf, say."""
         middle, *others = (self.ref64(graph, moved) for moved in neighbours(graph, inputs))
-        unsteady = np.zeros(len(next(iter(inputs.values()))), dtype=bool)
+        unsteady = np.zeros(num_rows(next(iter(inputs.values()))), dtype=bool)
         for port in graph.outputs:
             if port.is_float:
                 spread = float(np.ptp(middle[port.name])) or 1.0

@@ -26,7 +26,7 @@ from export.reference import load_reference
 from export.replay import check_replay
 from export.score import Comparison
 from export.threads import check_threads
-from zoo.errors import ArtifactError, SpecError, UnknownNameError
+from zoo.errors import ArtifactError, UnknownNameError
 from zoo.hub import GOLDEN, ORIGINAL
 from zoo.manifest import CERTIFICATE, Certificate, Manifest, verify
 from zoo.original import Original
@@ -76,8 +76,8 @@ def validate(
 
     Real inputs are the test split of `run`, or the artifact's golden samples. `quick` is parity and invariances; `full`
     adds the task metric, the verdict on twins and the opset matrix; `thorough` ten sets of drawn inputs. `say` is told
-    what comes next. Raises ArtifactError and CheckpointError where the artifact cannot be opened, ParityError where
-    nothing would be compared.
+    what comes next. Raises ArtifactError and CheckpointError where the artifact cannot be opened, SpecError where a
+    file's ports are others, ParityError where nothing would be compared.
     """
     started = time.perf_counter()
     if depth not in DEPTHS:
@@ -119,15 +119,11 @@ def _prove_graphs(report: Report, subject: Subject, step: Callable[[str], None])
     for number, graph in enumerate(subject.manifest.graphs):
         path, inputs = subject.folder / graph.file, graph_inputs(subject.samples, graph)
         found = []
-        try:
-            session = Session(path, graph, provider=report.provider)
-            report.options = session.options()
-            for seed in _seeds(report):
-                step(f"graph {graph.name}: parity and invariances")
-                found.append(prove(graph, session, subject.reference, inputs, np.random.default_rng([seed, number])))
-        except (SpecError, ArtifactError) as error:
-            report.problems.append(f"graph {graph.name}: {error}")
-            continue
+        session = Session(path, graph, provider=report.provider)
+        report.options = session.options()
+        for seed in _seeds(report):
+            step(f"graph {graph.name}: parity and invariances")
+            found.append(prove(graph, session, subject.reference, inputs, np.random.default_rng([seed, number])))
         chosen = next((each for each in found if not each.passed), found[0])
         if chosen.passed:
             chosen.remarks += remarks(path, graph, chosen.cases)

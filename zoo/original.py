@@ -121,19 +121,26 @@ def call_module(model: Any, graph: Graph, inputs: Mapping[str, np.ndarray], dtyp
 
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     arrays = [
-        torch.from_numpy(inputs[port.name].astype(dtype) if port.is_float else inputs[port.name]).to(device)
-        for port in graph.inputs
+        torch.from_numpy(np.array(inputs[port.name], dtype if port.is_float else None)).to(device) for port in graph.inputs
     ]
     training = model.training
     model.eval()
     try:
         with torch.no_grad():
             outputs = getattr(model, graph.methods[0])(*arrays)
+    except Exception as error:  # the original's own code
+        raise SpecError(
+            f"The original's {graph.methods[0]} cannot be called with the inputs of graph {graph.name!r} "
+            f"({type(error).__name__}: {str(error).strip()[:200]}); name another method, or mend its ports."
+        ) from error
     finally:
         model.train(training)
     values = outputs if isinstance(outputs, tuple) else (outputs,)
     if len(values) != len(graph.outputs):
         raise SpecError(f"{graph.methods[0]} returned {len(values)} outputs; graph {graph.name!r} has {len(graph.outputs)}.")
+    for value in values:
+        if not isinstance(value, torch.Tensor):
+            raise SpecError(f"{graph.methods[0]} returned a {type(value).__name__}; return a tensor, or a tuple of them.")
     return {port.name: value.cpu().numpy() for port, value in zip(graph.outputs, values, strict=True)}
 
 

@@ -174,9 +174,8 @@ def test_outputs_in_another_order_are_refused(uncertified):
         graph.output.extend([second, first])
 
     edit(folder / "encode.onnx", change)
-    assert any(
-        "graph encode: The outputs of encode.onnx are [('log_variance'" in text for text in failures(validate(folder))
-    )
+    with pytest.raises(SpecError, match=r"The outputs of encode.onnx are \[\('log_variance'"):
+        validate(folder)
 
 
 def test_a_broken_label_is_caught(uncertified):
@@ -251,7 +250,8 @@ def test_a_batch_axis_frozen_at_1_is_refused(model, uncertified):
         edit(folder / graph.file, change)
         with pytest.raises(SpecError, match=rf"of {graph.file} has shape \[1.* in the file and \['batch'.*export it again"):
             Session(folder / graph.file, graph)
-    assert all("has shape [1" in text for text in failures(validate(folder)))
+    with pytest.raises(SpecError, match=r"has shape \[1"):
+        validate(folder)
 
 
 @pytest.mark.parametrize("model", [model for model in NETWORKS if "lstm" not in model])

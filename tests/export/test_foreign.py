@@ -3,10 +3,17 @@
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from export.foreign import file_reference, validate_file
+from export.inputs import Case
+from export.invariances import check_invariances
+from export.lift import read_model
+from export.ports import infer_ports
+from export.reference import TorchReference
 from export.report import findings
+from zoo.errors import SpecError
 from zoo.run import save_arrays
 from zoo.session import Session
 
@@ -89,3 +96,52 @@ def test_an_answer_that_depends_on_the_threads_is_caught(tmp_path, table, monkey
     assert not report.passed
     assert set(report.graphs[0].broken) >= {"drawn: 2 threads change output 'y'"}
     assert not any("1 threads" in sentence for sentence in report.graphs[0].broken)
+
+
+def scalar(path):
+    """A scalar comes in, and a scalar goes out beside a label."""
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [])]
+    outputs.append(helper.make_tensor_value_info("sign", TensorProto.BOOL, []))
+    nodes = [helper.make_node("Exp", ["x"], ["y"]), helper.make_node("Less", ["x", "y"], ["sign"])]
+    return save(path, nodes, inputs, outputs)
+
+
+def test_scalars_are_compared(tmp_path):
+    path = scalar(tmp_path / "own.onnx")
+    report = validate_file(path, file_reference(path))
+    assert report.passed, report.graphs[0].broken
+    assert {record.rows for record in report.graphs[0].records} >= {64}
+
+
+class TwoInputs(torch.nn.Module):
+    def forward(self, a, b):
+        return {"sum": a + b}
+
+
+@pytest.mark.parametrize(("inputs", "sentence"), [(1, "forward cannot be called"), (2, "returned a dict")])
+def test_an_original_that_does_not_fit_is_a_sentence(tmp_path, inputs, sentence):
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 2]) for name in "ab"[:inputs]]
+    nodes = [helper.make_node("Sum", list("ab"[:inputs]), ["y"])]
+    path = save(tmp_path / "own.onnx", nodes, values, [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 2])])
+    with pytest.raises(SpecError, match=sentence):
+        validate_file(path, TorchReference(TwoInputs))
+
+
+def test_a_graph_that_takes_one_size_only_is_a_sentence(tmp_path):
+    """The size of the batch is multiplied into the answer's shape, so a row alone does not run."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2])
+    path = save(tmp_path / "own.onnx", [helper.make_node("Neg", ["x"], ["y"])], [x],
+                [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])])  # fmt: skip
+    graph = infer_ports(read_model(path), "own")
+    session = Session(path, graph)
+
+    class Picky:
+        def run(self, inputs):
+            if len(inputs["x"]) == 1:
+                raise RuntimeError("one row is too few")
+            return session.run(inputs)
+
+    cases = [Case("drawn", {"x": np.ones((7, 2), np.float32)}, {"n": 7})]
+    broken = check_invariances(graph, Picky(), cases, {("y", "drawn"): 0.0}, np.random.default_rng(0))
+    assert broken == ["drawn: the graph does not run at other sizes (one row is too few)"]
