@@ -14,7 +14,7 @@ _ARCHIVES = {
     b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!": "rar", b"\x28\xb5\x2f\xfd": "zstandard", b"\x04\x22\x4d\x18": "lz4",
 }  # fmt: skip
 _OF_ARRAYS = (".npz", ".skops")  # zip files of .npy arrays, and skops's schema
-_CALLS = {"GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "REDUCE", "NEWOBJ", "NEWOBJ_EX", "BUILD", "EXT1", "EXT2", "EXT4"}
+_IMPORTS = {"GLOBAL", "STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4"}  # nothing is called that was not imported
 _MOST_PARSED = 1 << 20
 _OBJECTS = re.compile(rb"'descr':[^:]*\|?O\d?['\"]")  # an .npy header that announces pickled objects
 
@@ -23,8 +23,6 @@ def check_content(reference: str, name: str, path: Path) -> None:
     """Raise IntegrityError for a pickle, an archive, or a file of arrays with something else in it."""
     with path.open("rb") as file:
         head = file.read(512)
-        file.seek(max(0, path.stat().st_size - 1))
-        last = file.read(1)
     kind = next((kind for magic, kind in _ARCHIVES.items() if head.startswith(magic)), "")
     if head[257:262] == b"ustar":
         kind = "tar"
@@ -32,21 +30,26 @@ def check_content(reference: str, name: str, path: Path) -> None:
         _check_arrays(reference, name, path)
     elif kind:
         raise IntegrityError(f"{reference}: the file {name!r} is a {kind} archive; it is not taken.")
-    elif last == b"." and _is_pickle(path, head):
+    elif _is_pickle(path):
         raise IntegrityError(f"{reference}: the file {name!r} holds pickled code; it is not taken.")
 
 
-def _is_pickle(path: Path, head: bytes) -> bool:
-    """By the header of protocol 2 and later; a small file also by being nothing but pickle that calls something."""
-    if head[0] == 0x80 and 2 <= head[1] <= 5:
-        return True
-    if path.stat().st_size > _MOST_PARSED:
-        return False
+def _is_pickle(path: Path) -> bool:
+    """Whether unpickling would run code, whatever follows the pickle.
+
+    By the header of protocol 2 and later, if a pickle ends or something is imported; else by a pickle that imports and ends.
+    """
+    with path.open("rb") as file:
+        start = file.read(_MOST_PARSED)
+    headed = start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5")
+    imports = ended = False
     try:
-        found = {opcode.name for opcode, _, _ in pickletools.genops(path.read_bytes())}
-    except Exception:  # whatever the parser meets in bytes that are no pickle
-        return False
-    return bool(found & _CALLS)
+        for opcode, _, _ in pickletools.genops(start):
+            imports |= opcode.name in _IMPORTS
+            ended |= opcode.name == "STOP"
+    except Exception:  # whatever the parser meets in bytes that are no pickle, or go on
+        ended = False
+    return (imports or ended) if headed else (imports and ended)
 
 
 def _check_arrays(reference: str, name: str, path: Path) -> None:

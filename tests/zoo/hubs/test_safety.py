@@ -122,6 +122,8 @@ def object_array():
 
 CONTENTS = [
     *((f"labels{number}.bin", content, "holds pickled code") for number, content in enumerate(pickled())),
+    *((f"more{number}.bin", content + b"\nmore", "holds pickled code") for number, content in enumerate(pickled())),
+    *((f"cut{number}.bin", content[:-1] + b"\xff", "holds pickled code") for number, content in enumerate(pickled()[2:])),
     ("weights.bin", zipped("archive/data.pkl", b"x"), "is a zip archive"),
     ("weights.bin", b"\x1f\x8b" + bytes(20), "is a gzip archive"),
     ("weights.bin", b"7z\xbc\xaf\x27\x1c" + bytes(20), "is a 7z archive"),
@@ -148,6 +150,7 @@ def test_arrays_and_weights_are_taken(hub_of, make_artifact, tmp_path):
     files = {
         "weights.bin": b"\x80\x04\x95" + bytes(99),
         "labels.txt": b"one\ntwo.",
+        "people.txt": b"R. Smith\nb. more",
         "more.npz": buffer.getvalue(),
         "n": b"N.",
     }
