@@ -8,34 +8,57 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import RuntimeUnavailableError
+from zoo.errors import RuntimeUnavailableError, ZooError
 from zoo.hubs.paths import SHA256
-from zoo.hubs.redact import redact, scheme_of
+from zoo.hubs.redact import quiet_logs, redact, scheme_of
 from zoo.hubs.store import MissingError, Store, StoreError, Stream
 
 WINDOW = 8 << 20  # bytes a request
+_LOGGERS = (
+    "fsspec",
+    "s3fs",
+    "gcsfs",
+    "huggingface_hub",
+    "aiobotocore",
+    "botocore",
+    "aiohttp",
+    "urllib3",
+    "httpx",
+    "httpcore",
+)
 
 
 class ObjectStore(Store):
-    """Objects below a prefix. Raises RuntimeUnavailableError without the `extra` that has the back end."""
+    """Objects below a prefix. Methods raise RuntimeUnavailableError without the `extra` that has the back end."""
 
     remote = True
 
     def __init__(self, url: str, extra: str) -> None:
         self.label = redact(url).rstrip("/")
+        self._url, self._extra = url, extra
+
+    @cached_property
+    def _opened(self) -> tuple[Any, str]:
+        """The back end and the prefix, when they are first needed: some ask the network for credentials."""
         try:
             import fsspec
 
             with self._errors(""):
-                self._fs, root = fsspec.core.url_to_fs(url)
+                fs, root = fsspec.core.url_to_fs(self._url)
         except ImportError as error:
             raise RuntimeUnavailableError(
-                f"A hub at {scheme_of(url)}:// needs the extra [{extra}] ({error}); install it beside the zoo."
+                f"A hub at {scheme_of(self._url)}:// needs the extra [{self._extra}] ({error}); install it beside the zoo."
             ) from error
-        self._root = root.rstrip("/")
+        quiet_logs(*_LOGGERS)
+        return fs, root.rstrip("/")
+
+    @property
+    def _fs(self) -> Any:
+        return self._opened[0]
 
     @contextmanager
     def open(self, name: str, offset: int = 0) -> Iterator[Stream]:
@@ -74,7 +97,7 @@ class ObjectStore(Store):
         yield
 
     def _path(self, name: str) -> str:
-        return f"{self._root}/{name}"
+        return f"{self._opened[1]}/{name}"
 
     def _chunks(self, name: str, offset: int, total: int) -> Iterator[bytes]:
         for start in range(offset, total, WINDOW):
@@ -86,7 +109,7 @@ class ObjectStore(Store):
     def _errors(self, name: str) -> Iterator[None]:
         try:
             yield
-        except ImportError:
+        except (ImportError, ZooError):
             raise
         except FileNotFoundError as error:
             raise MissingError(self.label, name) from error

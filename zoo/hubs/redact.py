@@ -7,17 +7,23 @@ import re
 from urllib.parse import urlsplit
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<rest>[^\s'\"<>]*)")
+_HOST = re.compile(r"(\[[^\]/]*\]|[^/:]*)(:\d*)?(/|[);,.:]*$)")
 
 
 def redact(text: object) -> str:
     """The text, each URL in it reduced to scheme, host and path."""
-    return _URL.sub(lambda found: found["scheme"] + _bare(found["rest"]), str(text))
+    return _URL.sub(lambda found: found["scheme"] + _bare(found["scheme"], found["rest"]), str(text))
 
 
-def _bare(rest: str) -> str:
-    authority, slash, path = rest.partition("/")
-    host = re.split(r"[?#]", authority.rpartition("@")[2])[0]
-    return host + slash + re.split(r"[?#]", path)[0]
+def _bare(scheme: str, rest: str) -> str:
+    """Host, port and path. A password may hold a slash, so user information goes up to the last @.
+
+    Other schemes than HTTP have an @ in paths (hf://owner/name@revision); there it is one of the authority.
+    """
+    bare = re.split(r"[?#]", rest, maxsplit=1)[0]
+    if scheme.lower().startswith("http") or "@" in bare.partition("/")[0]:
+        bare = bare.rpartition("@")[2]
+    return bare if _HOST.match(bare) else "…"
 
 
 class UrlFilter(logging.Filter):
@@ -31,8 +37,9 @@ class UrlFilter(logging.Filter):
 
 
 def quiet_logs(*names: str) -> None:
-    """Let no logger of these names show a URL's secrets."""
-    for name in names:
+    """Let no logger of these names, or below them as far as it is there, show a URL's secrets."""
+    known = list(logging.root.manager.loggerDict)
+    for name in (*names, *(name for name in known if name.startswith(tuple(f"{one}." for one in names)))):
         logger = logging.getLogger(name)
         if not any(isinstance(found, UrlFilter) for found in logger.filters):
             logger.addFilter(UrlFilter())

@@ -21,6 +21,7 @@ from tests.zoo.hubs.edits import blob_of, entry_of
 from zoo.errors import HubError, IntegrityError, UnknownNameError, UsageError
 from zoo.hub import Hub
 from zoo.hubs.depot import Depot
+from zoo.hubs.redact import redact
 from zoo.manifest import Certificate, verify
 
 pytestmark = pytest.mark.usefixtures("trusting")
@@ -452,10 +453,13 @@ def test_a_disk_that_fills_up_is_a_sentence_and_the_next_pull_goes_on(hub_of, se
 
 
 def test_a_cache_that_cannot_be_written_is_a_sentence(hub_of, monkeypatch, tmp_path):
+    root = hub_of()
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "file"))
     with pytest.raises(UsageError, match=r"The cache .*file cannot be made .*set ZOO_CACHE"):
-        Hub(str(hub_of())).artifact("tiny")
+        Hub(str(root)).artifact("tiny")
+    with pytest.raises(UsageError, match=r"The cache .*file cannot be made .*set ZOO_CACHE"):
+        hub_of()
 
 
 # ---------------------------------------------------------------------------------------------------- the way there
@@ -481,6 +485,23 @@ def test_secrets_are_sent_and_never_shown(hub_of, serve, caplog, zoo_cli):
     assert server.url in everything
     for word in ("someone", "swordfish", "hidden", "sig="):
         assert word not in everything
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://host?token=abc/secret", "https://host"),
+        ("https://host?token=abc@secret/x", "https://host"),
+        ("https://user:pa/ss@host:80/x", "https://host:80/x"),
+        ("https://user:pa?ss@host/x", "https://…"),
+        ("https://user:pa@ss@[::1]:80/x#y", "https://[::1]:80/x"),
+        ("s3://key:se/cret@bucket/x", "s3://…"),
+        ("hf://owner/name@main/x", "hf://owner/name@main/x"),
+        ("GET https://host:80: failed", "GET https://host:80: failed"),
+    ],
+)
+def test_a_url_is_shown_as_host_port_and_path(url, shown):
+    assert redact(url) == shown
 
 
 def test_a_proxy_is_used(hub_of, serve, monkeypatch):

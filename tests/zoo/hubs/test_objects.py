@@ -13,6 +13,7 @@ from tests.zoo.hubs.servers import free_port
 def s3(monkeypatch):
     """A bucket in moto's server."""
     from moto.server import ThreadedMotoServer
+    from s3fs import S3FileSystem
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -24,6 +25,7 @@ def s3(monkeypatch):
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     urllib.request.urlopen(urllib.request.Request(f"{address}/zoo-bucket", method="PUT")).close()
+    S3FileSystem.clear_instance_cache()  # connected to another test's server
     yield "s3://zoo-bucket/models"
     server.stop()
 
@@ -103,3 +105,38 @@ def test_a_missing_back_end_is_a_sentence(zoo_cli, tmp_path, scheme, package, ex
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: A hub at {scheme}:// needs the extra [{extra}] (")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_back_end_that_is_missing_does_not_stop_the_other_hubs(zoo_cli, tmp_path, hub_of, trusting):
+    from tests.zoo.hubs.conftest import ROOT
+
+    (tmp_path / "s3fs.py").write_text("raise ImportError('no s3fs')")
+    hubs = f"s3://bucket/models {hub_of()}"
+    done = zoo_cli("pull", "tiny", "--hub", hubs, PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert (done.returncode, done.stdout[:15]) == (0, "tiny v1 is in /"), done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "mirror", "publish", "export"])
+def test_offline_opens_no_object_store(zoo_cli, tmp_path, make_artifact, command):
+    from tests.zoo.hubs.conftest import ROOT
+
+    (tmp_path / "s3fs.py").write_text("raise ImportError('opened')")
+    place = "s3://bucket/models"
+    line = {
+        "check": ("hub", "check", place), "mirror": ("hub", "mirror", place, tmp_path / "copy"),
+        "publish": ("publish", make_artifact(tmp_path / "one").folder, "--to", place), "export": ("hub", "export", place),
+    }[command]  # fmt: skip
+    done = zoo_cli(*line, PYTHONPATH=f"{tmp_path}:{ROOT}", ZOO_OFFLINE=1)
+    assert (done.returncode, done.stderr) == (
+        2, f"error: {place} is not on this machine; do this without --offline and ZOO_OFFLINE.\n",
+    )  # fmt: skip
+
+
+def test_the_back_ends_log_no_secret_of_a_url(s3, caplog):
+    from zoo.hubs.objects import ObjectStore
+
+    assert ObjectStore(s3, "s3").size("0" * 64) is None
+    for name in ("s3fs", "botocore.endpoint", "fsspec"):
+        logging.getLogger(name).error("GET %s", "https://host/x?X-Amz-Signature=swordfish")
+    assert "https://host/x" in caplog.text
+    assert "swordfish" not in caplog.text
