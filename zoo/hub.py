@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.artifact import GOLDEN, ORIGINAL, Artifact
-from zoo.errors import HubError, UnknownNameError, UsageError
+from zoo.errors import HubError, RuntimeUnavailableError, UnknownNameError, UsageError
 from zoo.hubs.tree import INDEX, Tree, is_tree
 
 if TYPE_CHECKING:
@@ -149,11 +149,11 @@ class Hub:
 
     def _readable(self) -> Iterator[tuple[Tree | Remote, dict[str, dict[str, Any]]]]:
         """The hubs whose index can be had, with what it says; raises the first failure when there is none."""
-        failures: list[HubError] = []
+        failures: list[HubError | RuntimeUnavailableError] = []
         for source in self.sources:
             try:
                 entries = source.entries
-            except HubError as error:
+            except (HubError, RuntimeUnavailableError) as error:
                 failures.append(error)
                 if len(self.sources) > 1:
                     log.warning("%s The other hubs are used.", error)

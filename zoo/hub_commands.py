@@ -104,11 +104,13 @@ def hub_export(
 ) -> None:
     """Publish every model of a folder of artifacts, the embedded ones by default, into a hub."""
     from zoo.hubs import mirror
+    from zoo.hubs.remote import refuse_offline
     from zoo.hubs.store import open_store
     from zoo.hubs.write import signing_key
 
-    store = open_store(folder)
-    index = mirror.export(Hub(source).tree, store, signing_key(sign), trust_unsigned=trust_unsigned)
+    store, hub = open_store(folder), Hub(source)
+    refuse_offline(store, hub.policy)
+    index = mirror.export(hub.tree, store, signing_key(sign), trust_unsigned=trust_unsigned)
     print(f"{store.label} has {len(index.models)} models, serial {index.serial}")
 
 

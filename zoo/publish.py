@@ -56,7 +56,9 @@ def publish(candidate: Path, hub: Hub, key: Path | None = None) -> Artifact:
 def _add(artifact: Artifact, hub: Remote, key: Path | None) -> Artifact:
     """Publish into a hub of blobs, where every version stays and versions only grow."""
     from zoo.hubs import write
+    from zoo.hubs.remote import refuse_offline
 
+    refuse_offline(hub.store, hub.policy)
     model, version = artifact.manifest.model, artifact.manifest.version
     index = write.read_index(hub.store, key, trust_unsigned=hub.policy.trust_unsigned)
     latest = index.latest.get(model, 0)

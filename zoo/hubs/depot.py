@@ -89,6 +89,10 @@ class Depot:
         folder = self.root / "blobs"
         return sorted(path for path in folder.iterdir() if path.name[0] != ".") if folder.is_dir() else []
 
+    def make_hub(self, label: str) -> Path:
+        """The folder for what was seen of a hub. Raises UsageError where the cache cannot be made."""
+        return self._make(f"hubs/{self.hub(label).name}")
+
     def make_folders(self) -> None:
         for name in ("blobs", "models", "records"):
             self._make(name)

@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import HubError, IntegrityError
+from zoo.errors import HubError, IntegrityError, RuntimeUnavailableError
 from zoo.hubs.depot import Depot
 from zoo.hubs.paths import File
 from zoo.hubs.store import Store, StoreError
@@ -45,12 +45,12 @@ def _is_whole(depot: Depot, file: File) -> bool:
 
 
 def _fetch_from_any(file: File, stores: Sequence[Store], depot: Depot, report: Report) -> None:
-    failures: list[HubError | IntegrityError] = []
+    failures: list[HubError | IntegrityError | RuntimeUnavailableError] = []
     for store in stores:
         try:
             _fetch_from(store, file, depot, report)
             return
-        except (HubError, IntegrityError) as error:
+        except (HubError, IntegrityError, RuntimeUnavailableError) as error:
             failures.append(error)
     if not failures:
         raise HubError(f"No hub that may be asked has {file.sha256[:12]}…; pull without --offline, or name another hub.")

@@ -18,7 +18,7 @@ from zoo.hubs.fetch import fetch
 from zoo.hubs.index import INDEX, MOST_BYTES, Index
 from zoo.hubs.paths import File, files_of
 from zoo.hubs.pull import check_artifact
-from zoo.hubs.remote import Remote
+from zoo.hubs.remote import Remote, refuse_offline
 from zoo.hubs.seen import last_seen, remember
 from zoo.hubs.store import MissingError, Store, read_all
 from zoo.hubs.tree import Tree
@@ -52,6 +52,8 @@ def mirror(source: Remote, target: Store, say: Say = lambda _: None) -> Index:
 
     Raises UsageError when the target has versions that the source lacks, or has with other bytes.
     """
+    for store in (source.store, target):
+        refuse_offline(store, source.policy)
     index = source.index
     content = read_all(source.store, INDEX, MOST_BYTES)
     digest = hashlib.sha256(content).hexdigest()
@@ -94,6 +96,7 @@ def _check_tree(tree: Tree, checked: Checked) -> None:
 
 def _check_blobs(hub: Remote, checked: Checked) -> None:
     """Blobs are fetched into a folder that goes away, one version at a time."""
+    refuse_offline(hub.store, hub.policy)
     for name, version, entry in hub.index.entries():
         with tempfile.TemporaryDirectory(prefix="zoo-check-") as folder:
             try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from zoo.errors import HubError, IntegrityError
+from zoo.errors import HubError, IntegrityError, UsageError
 from zoo.hubs import signing
 from zoo.hubs.depot import Depot
 from zoo.hubs.index import INDEX, MOST_BYTES, Index
@@ -33,6 +33,12 @@ class Policy:
 
 def _flag(name: str) -> bool:
     return os.environ.get(name, "").lower() not in ("", "0", "false", "no")
+
+
+def refuse_offline(store: Store, policy: Policy) -> None:
+    """Raise UsageError for what needs a hub that may not be asked."""
+    if store.remote and policy.offline:
+        raise UsageError(f"{store.label} is not on this machine; do this without --offline and ZOO_OFFLINE.")
 
 
 class Remote:

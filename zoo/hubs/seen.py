@@ -53,9 +53,9 @@ def refuse_missing(depot: Depot, label: str) -> None:
 def remember(depot: Depot, label: str, content: bytes, serial: int, signer: str) -> None:
     """Keep an accepted index; `signer` is the fingerprint of the key that signed it."""
     digest = hashlib.sha256(content).hexdigest()
-    seen, folder = last_seen(depot, label), depot.hub(label)
+    seen = last_seen(depot, label)
     if digest != seen.get("sha256") or signer != seen.get("signer"):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = depot.make_hub(label)
         _replace(folder / INDEX, content)
         write_json(folder / SEEN, {"hub": label, "serial": serial, "sha256": digest, "signer": signer})
 

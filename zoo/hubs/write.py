@@ -72,6 +72,8 @@ def add(store: Store, artifacts: list[Artifact], key: Path | None, *, trust_unsi
     """
     described = {(artifact.manifest.model, artifact.manifest.version): describe(artifact) for artifact in artifacts}
     folders = {(artifact.manifest.model, artifact.manifest.version): artifact.folder for artifact in artifacts}
+    depot = Depot()
+    depot.make_hub(store.label)  # a cache that cannot be written is said before anything is sent
     with store.lock():
         before = read_index(store, key, trust_unsigned=trust_unsigned)
         new = _not_there(before, described, store)
@@ -89,7 +91,7 @@ def add(store: Store, artifacts: list[Artifact], key: Path | None, *, trust_unsi
         content = index.encode()
         write_index(store, content, key)
         signer = f"publisher {signing.fingerprint(signing.public_key(key))}" if key else ""  # a reader checks it himself
-        remember(Depot(), store.label, content, index.serial, signer)
+        remember(depot, store.label, content, index.serial, signer)
         return index
 
 
