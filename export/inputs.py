@@ -77,7 +77,7 @@ def draw(graph: Graph, sizes: dict[str, int], rng: np.random.Generator) -> Array
 
 def lattice(graph: Graph) -> Iterator[dict[str, int]]:
     """Sizes of the free axes: the batches by every combination of the other axes' odd sizes and bounds."""
-    choices = [BATCHES if name == graph.batch else axis_sizes(graph, name) for name in graph.free_axes]
+    choices = [batches(graph, BATCHES) if name == graph.batch else axis_sizes(graph, name) for name in graph.free_axes]
     for sizes in itertools.product(*choices):
         yield dict(zip(graph.free_axes, sizes, strict=True))
 
@@ -96,7 +96,9 @@ def chained(graph: Graph, ref64: Callable[[Graph, Arrays], Arrays], rng: np.rand
     """Calls in sequence from a state of zeros; none where no output feeds a state."""
     if not graph.successors:
         return []
-    sizes = {name: BATCHES[-1] if name == graph.batch else axis_sizes(graph, name)[0] for name in graph.free_axes}
+    sizes = {
+        name: batches(graph, BATCHES)[-1] if name == graph.batch else axis_sizes(graph, name)[0] for name in graph.free_axes
+    }
     dtypes = {port.name: port.dtype for port in graph.inputs}
     inputs = draw(graph, sizes, rng)
     state = {name: np.zeros_like(inputs[name]) for name in graph.successors}
@@ -118,6 +120,22 @@ def beyond(graph: Graph, rng: np.random.Generator) -> Iterator[tuple[str, Arrays
             yield name, draw(graph, {**sizes, name: high + 1}, rng)
 
 
+def batches(graph: Graph, usual: tuple[int, ...]) -> tuple[int, ...]:
+    """The usual sizes of the batch that its declared bounds allow, and these bounds, ascending; none without a batch."""
+    if graph.batch is None:
+        return ()
+    axis = graph.axis(graph.batch)
+    high = axis.high if axis.high is not None else usual[-1]
+    inside = [size for size in usual if axis.low <= size <= max(high, axis.low)]
+    return tuple(sorted({*inside, max(axis.low, min(usual[0], high)), max(high, axis.low)}))
+
+
+def within(graph: Graph, rows: int) -> int:
+    """The number of rows nearest to `rows` that the batch's declared bounds allow."""
+    axis = graph.axis(graph.batch or "")
+    return max(axis.low, rows if axis.high is None else min(rows, axis.high))
+
+
 def axis_sizes(graph: Graph, name: str) -> tuple[int, ...]:
     """Sizes of an axis that cases are made at, ascending: its bounds, and odd sizes between them."""
     axis = graph.axis(name)
@@ -132,20 +150,30 @@ def _drawn(graph: Graph, rng: np.random.Generator) -> Iterator[Arrays]:
         rows += sizes.get(graph.batch, 1) if graph.batch else 1
         yield draw(graph, sizes, rng)
     while rows < MIN_ROWS:
-        sizes = {name: BATCHES[-1] if name == graph.batch else axis_sizes(graph, name)[-1] for name in graph.free_axes}
-        rows += BATCHES[-1] if graph.batch else 1
+        largest = batches(graph, BATCHES)[-1]
+        sizes = {name: largest if name == graph.batch else axis_sizes(graph, name)[-1] for name in graph.free_axes}
+        rows += largest if graph.batch else 1
         yield draw(graph, sizes, rng)
 
 
 def _extreme(graph: Graph, rng: np.random.Generator) -> Iterator[tuple[str, Arrays]]:
     """Limits, tiny and large inputs at the smallest and the largest size of the other axes."""
-    for batch in EXTREME_BATCHES if graph.batch is not None else (1,) * MIN_ROWS:
+    for batch in _extreme_batches(graph):
         for end in (0, -1):
             sizes = {name: batch if name == graph.batch else axis_sizes(graph, name)[end] for name in graph.free_axes}
             for kind in ("limits", "tiny", "large"):
                 plain = draw(graph, sizes, rng)
                 extreme = {port.name: _to_extreme(kind, port, plain[port.name], sizes, rng) for port in graph.inputs}
                 yield kind, {name: np.asarray(array) for name, array in extreme.items()}
+
+
+def _extreme_batches(graph: Graph) -> tuple[int, ...]:
+    """Together at least `MIN_ROWS` rows, also where the declared maximum is small."""
+    if graph.batch is None:
+        return (1,) * MIN_ROWS
+    chosen = batches(graph, EXTREME_BATCHES)
+    missing = max(0, MIN_ROWS - sum(chosen))
+    return (*chosen, *[chosen[-1]] * -(-missing // max(1, chosen[-1])))
 
 
 def _to_extreme(kind: str, port: Port, array: np.ndarray, sizes: dict[str, int], rng: np.random.Generator) -> np.ndarray:
@@ -192,10 +220,15 @@ def _real(graph: Graph, samples: Arrays, rng: np.random.Generator) -> Iterator[A
         samples, count = {name: array[rows] for name, array in samples.items()}, REAL_ROWS
     if count < MIN_ROWS:
         samples = _blend(graph, samples, MIN_ROWS - count, rng)
-    for batch in BATCHES:
-        rows = rng.choice(len(next(iter(samples.values()))), batch, replace=False)
+    count = len(next(iter(samples.values())))
+    sizes = batches(graph, BATCHES)
+    for batch in sizes:
+        rows = rng.choice(count, batch, replace=batch > count)
         yield {name: array[rows] for name, array in samples.items()}
-    yield samples
+    high = graph.axis(graph.batch or "").high
+    step = min(count, sizes[-1]) if high is not None and high < count else count
+    for start in range(0, count - step + 1, max(1, step)):
+        yield {name: array[start : start + step] for name, array in samples.items()}
 
 
 def _blend(graph: Graph, samples: Arrays, rows: int, rng: np.random.Generator) -> Arrays:

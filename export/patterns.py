@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from export.inputs import MIN_ROWS, Case, axis_sizes, draw
+from export.inputs import MIN_ROWS, Case, axis_sizes, draw, within
 from zoo.spec import Arrays, Graph, Port
 
 MAX_IDS = 10_000
@@ -32,9 +32,9 @@ def every_id(graph: Graph, rng: np.random.Generator) -> list[Case]:
         return []
     sizes = {name: 1 if name == graph.batch else axis_sizes(graph, name)[-1] for name in graph.free_axes}
     rows = max(math.ceil(num_ids(port) / math.prod(_shape(port, sizes))) for port in ports)
-    calls = rows if graph.batch is None else math.ceil(rows / ROWS)
+    calls = rows if graph.batch is None else math.ceil(rows / within(graph, ROWS))
     if graph.batch is not None:
-        sizes[graph.batch] = math.ceil(rows / calls)
+        sizes[graph.batch] = within(graph, math.ceil(rows / calls))
     ids = {port.name: _laid_out(port, sizes, calls, rng) for port in ports}
     return [
         Case("drawn", {**_all_valid(graph, draw(graph, sizes, rng)), **{name: parts[number] for name, parts in ids.items()}},
@@ -76,8 +76,8 @@ def _pattern_cases(
         sizes = {name: axis_sizes(graph, name)[end] for name in graph.free_axes}
         longest = max((sizes[port.axis] for port in ports if port.axis is not None), default=0)
         if graph.batch is not None:
-            sizes[graph.batch] = min(ROWS, max(3, least, longest))
-        for _ in range(1 if graph.batch is not None else least):
+            sizes[graph.batch] = within(graph, min(ROWS, max(3, least, longest)))
+        for _ in range(math.ceil(least / sizes[graph.batch]) if graph.batch is not None else least):
             inputs = draw(graph, sizes, rng)
             for port, number in zip(ports, chosen, strict=True):
                 array = _patterns(port)[number](_shape(port, sizes), rng)

@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 
 from export.compare import distance
-from export.inputs import axis_sizes, draw
+from export.inputs import axis_sizes, draw, within
 from zoo.providers import runtime_name
 from zoo.session import Session, open_session
 from zoo.spec import Arrays, Graph
@@ -38,7 +38,7 @@ def check_replay(
 
     `bounds` are those of drawn inputs. A graph that cannot be recorded is remarked, not failed; the first call records.
     """
-    sizes = {name: ROWS if name == graph.batch else axis_sizes(graph, name)[0] for name in graph.free_axes}
+    sizes = {name: within(graph, ROWS) if name == graph.batch else axis_sizes(graph, name)[0] for name in graph.free_axes}
     first, second = draw(graph, sizes, rng), draw(graph, sizes, rng)
     plain = [session.run(inputs) for inputs in (first, second)]
     if any(plain[0][name].shape != plain[1][name].shape for name in plain[0]):

@@ -12,6 +12,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
+from export.inputs import make_cases
 from export.patterns import every_id, patterned
 from export.prove import GraphReport, prove
 from export.reference import TorchReference
@@ -197,3 +198,24 @@ def test_ids_that_are_too_many_are_remarked(tmp_path: Path) -> None:
 
     report = shown(Remainder(), Remainder(), graph_of(many), tmp_path / "graph.onnx")
     assert any("'token' has 20,001 ids, more than 10,000" in sentence for sentence in report.remarks)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 5), (4, 12), (20, 100)])
+def test_declared_bounds_of_the_batch_hold_in_every_case(low, high):
+    tokens = Port(name="tokens", dtype="int64", shape=("batch", "time"), low=0, high=99)
+    mask = Port(name="mask", dtype="bool", shape=("batch", "time"), role="mask")
+    y = Port(name="y", dtype="float32", shape=("batch", "time"))
+    axes = (Axis(name="batch", low=low, high=high), Axis(name="time", high=5))
+    graph = Graph(inputs=(tokens, mask), outputs=(y,), axes=axes)
+    rng = np.random.default_rng(0)
+
+    def ref64(graph, inputs):
+        return {"y": inputs["tokens"] * 1.0}
+
+    samples = {"tokens": rng.integers(0, 99, (80, 4)), "mask": np.ones((80, 4), bool)}
+    rows = {}
+    for case in [*make_cases(graph, samples, rng), *every_id(graph, rng), *patterned(graph, ref64, rng)]:
+        graph.check(case.inputs)
+        rows.setdefault(case.kind, []).append(case.rows)
+    assert all(sum(counts) >= 64 for counts in rows.values())
+    assert {high} <= set(rows["drawn"]) & set(rows["limits"]) & set(rows["real"])
