@@ -74,6 +74,7 @@ def _record(record: OutputRecord) -> dict[str, Any]:
         "bound": record.bound,
         "ties": record.ties,
         "worst": record.worst,
+        **({"channel_bounds": record.channels.bounds(FACTOR)} if record.channels.mixed else {}),
     }
 
 

@@ -42,6 +42,12 @@ class Channels:
         sizes = self.largest[self.largest > 0]
         return len(sizes) > 1 and float(sizes.max() / sizes.min()) > MIXED
 
+    def bounds(self, factor: int) -> list[float]:
+        """Bound of each channel; 0 of one that is zero throughout, which is not held against one of its own."""
+        assert self.floors is not None
+        assert self.largest is not None
+        return [float(bound) for bound in np.where(self.largest > 0, factor * self.floors, 0.0)]
+
     def worst(self, found: np.ndarray, ref64: np.ndarray) -> tuple[int, float, float]:
         """The channel whose error is the most floors, its error and its floor; channels of zeros are left out."""
         assert self.floors is not None

@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
+from export.certify import certify
+from export.channels import Channels
 from export.compare import FACTOR, Disagreement, OutputRecord, distance, margins, shortfalls, ulp32
+from export.validate import validate
 from zoo.errors import ParityError
+from zoo.manifest import Certificate
 
 NAN, INF = float("nan"), float("inf")
 
@@ -249,3 +253,14 @@ def test_a_channel_of_zeros_and_channels_of_changing_number_are_left_to_the_whol
     assert made.passed
     made.add_floor(np.array([[1.0, 2.0]]), np.array([[1.0, 2.0]]), steady([0]))
     assert not made.channels.mixed
+
+
+def test_the_certificate_has_a_bound_for_each_channel_where_scales_mix(candidate):
+    folder = candidate("softmax-digits")
+    report = validate(folder)
+    first = report.graphs[0].records[0]
+    first.channels = Channels(floors=np.array([1e-6, 2.0, 1e-9]), largest=np.array([1.0, 1000.0, 0.0]))
+    certify(report, folder)
+    kinds = Certificate.read(folder).graphs["predict"]["outputs"][first.output]
+    assert kinds.pop(first.kind)["channel_bounds"] == [8e-6, 16.0, 0.0]
+    assert not any("channel_bounds" in each for each in kinds.values())
