@@ -121,9 +121,9 @@ def beyond(graph: Graph, rng: np.random.Generator) -> Iterator[tuple[str, Arrays
 
 
 def batches(graph: Graph, usual: tuple[int, ...]) -> tuple[int, ...]:
-    """The usual sizes of the batch that its declared bounds allow, and these bounds, ascending; none without a batch."""
+    """The usual sizes of the batch that its declared bounds allow, and these bounds, ascending; 1 without a batch."""
     if graph.batch is None:
-        return ()
+        return (1,)
     axis = graph.axis(graph.batch)
     high = axis.high if axis.high is not None else usual[-1]
     inside = [size for size in usual if axis.low <= size <= max(high, axis.low)]
