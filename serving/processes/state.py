@@ -28,6 +28,7 @@ from zoo.manifest import CERTIFICATE, read_json, sha256, write_json
 VARIABLE = "ZOO_STATE"
 PREFIX = "zoo-state"
 CURRENT = "current.json"
+LONGEST = 80  # bytes of the folder's path: with a worker's name a socket's has at most 107
 
 _owned: list[IO[str]] = []  # a lock lasts as long as its file is open
 
@@ -51,6 +52,10 @@ class State:
             os.environ[VARIABLE] = folder = tempfile.mkdtemp(prefix=f"{PREFIX}-{os.getpid()}-")
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
         root = Path(os.environ[VARIABLE])
+        if len(os.fsencode(root)) > LONGEST:
+            raise UsageError(
+                f"{VARIABLE} is {root}, too long for the sockets below it; name a folder of at most {LONGEST} bytes."
+            )
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         about = root.stat()
         if about.st_uid != os.getuid() or about.st_mode & 0o077:

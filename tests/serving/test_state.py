@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -74,6 +76,12 @@ def test_a_folder_that_others_can_read_is_refused(tmp_path: Path, monkeypatch: p
         State.make()
 
 
+def test_a_path_too_long_for_sockets_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_STATE", str(tmp_path / ("long" * 25)))
+    with pytest.raises(UsageError, match="too long for the sockets below it"):
+        State.make()
+
+
 def test_two_services_cannot_share_a_folder(hub: Path, tmp_path: Path) -> None:
     imports = "import sys; from serving.processes.state import State;"
     code = f"{imports} State.make().own(); print('mine', flush=True); sys.stdin.read()"
@@ -86,17 +94,25 @@ def test_two_services_cannot_share_a_folder(hub: Path, tmp_path: Path) -> None:
     State.make().own()
 
 
-def test_what_a_killed_service_left_is_swept_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.delenv("ZOO_STATE", raising=False)
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A short path for temporary folders, and no folder chosen by the variable before and after."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setenv("ZOO_STATE", "")
+    del os.environ["ZOO_STATE"]
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_what_a_killed_service_left_is_swept_away(place: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    left, live = tmp_path / f"zoo-state-{dead.pid}-x", tmp_path / f"zoo-state-{os.getpid()}-x"
+    left, live = place / f"zoo-state-{dead.pid}-x", place / f"zoo-state-{os.getpid()}-x"
     left.mkdir()
     live.mkdir()
     made = State.make().root
-    monkeypatch.delenv("ZOO_STATE")
-    assert set(tmp_path.iterdir()) == {live, made}
+    assert set(place.iterdir()) == {live, made}
     assert made.stat().st_mode & 0o777 == 0o700
 
 
