@@ -117,7 +117,8 @@ def test_a_killed_publication_into_a_tree_is_mended_by_the_next(make_artifact, t
     base = tmp_path / "base"
     base.mkdir()
     publish_in_tree(base, first.folder)
-    span = seconds(publish_in_tree, shutil.copytree(base, tmp_path / "measured"), second.folder)
+    copies = [shutil.copytree(base, tmp_path / f"measured{number}") for number in range(3)]
+    span = min(seconds(publish_in_tree, copy, second.folder) for copy in copies)  # the first run is slower than the rest
     killed, rng = 0, random.Random(2)
     rounds = 12 if by == "step" else by
     for number in range(rounds):
@@ -125,11 +126,11 @@ def test_a_killed_publication_into_a_tree_is_mended_by_the_next(make_artifact, t
         if by == "step":
             killed += kill_at(publish_in_tree, (root, second.folder), number + 1)
         else:
-            killed += run_and_kill(publish_in_tree, (root, second.folder), span * rng.uniform(0, 0.8))
+            killed += run_and_kill(publish_in_tree, (root, second.folder), span * rng.random())
         assert list(root.glob("*tiny*/w"))  # never without a copy
         publish_in_tree(root, second.folder)
         artifact = Hub(root).artifact("tiny@2")
         artifact.verify()
         assert sorted(path.name for path in root.iterdir() if path.is_dir()) == ["tiny"]
         shutil.rmtree(root)
-    assert killed  # how many, the machine decides; by step, the moment is exact
+    assert killed > rounds // 3
