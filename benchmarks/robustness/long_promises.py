@@ -23,6 +23,7 @@ from zoo.run import graph_inputs, load_arrays
 from zoo.spec import Arrays
 
 SHARE = 0.7  # of what a closed loop reached
+DEADLINE_S = 60.0  # the service's own for a request without one: what is answered by then is late at most
 RELOAD_SHARE = 0.4  # while models are loaded beside it, which takes a core
 CLIENTS = 64
 CAPACITY_S = 3.0
@@ -102,7 +103,9 @@ def soak(service: Service, minutes: float, say: Say) -> list[Promise]:
     while time.monotonic() < end:
         reload = threading.Timer(part_s / 3, _reload, [service, failures])
         reload.start()
-        found = open_loop(target, rate=rate, seconds=part_s, clients=CLIENTS, seed=len(points), warm_up_s=0)
+        found = open_loop(
+            target, rate=rate, seconds=part_s, clients=CLIENTS, seed=len(points), warm_up_s=0, timeout_s=DEADLINE_S
+        )
         reload.join()
         sent += found.requests
         failures += found.failures
