@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.calls import drive
+from zoo.calls import drive, in_parts
 from zoo.metrics import Metric
 from zoo.original import Original
 from zoo.session import Session
-from zoo.spec import Arrays, Graph
+from zoo.spec import Arrays
 
 ROWS = 256  # rows of one call
 RESAMPLES = 2000
@@ -24,8 +24,7 @@ Run = Callable[[str, Arrays], Arrays]
 class Comparison:
     """A metric of two models on the same rows: `difference` is found − reference, `low` to `high` its 95 % interval.
 
-    The interval is a paired bootstrap's (Efron and Tibshirani 1993, chapter 13, https://doi.org/10.1201/9780429246593):
-    rows are drawn again with replacement, both models' scores of a row together.
+    The interval is that of the paired bootstrap.
     """
 
     metric: str
@@ -38,13 +37,15 @@ class Comparison:
 
 
 def score_rows(metric: Metric, samples: Mapping[str, np.ndarray], run: Run) -> np.ndarray:
-    """The metric's value of every row, (rows,) float64."""
+    """The metric's statistics of every row, (rows, …)."""
     return drive(metric.score(samples), run)
 
 
 def by_session(sessions: Mapping[str, Session]) -> Run:
     """Calls answered by sessions, a graph's name each, some hundred rows at a time."""
-    return lambda name, inputs: _in_parts(sessions[name].graph, inputs, sessions[name].run)
+    return lambda name, inputs: in_parts(
+        sessions[name].graph, sessions[name].graph.complete(inputs), ROWS, sessions[name].run
+    )
 
 
 def by_original(original: Original) -> Run:
@@ -52,26 +53,15 @@ def by_original(original: Original) -> Run:
 
     def run(name: str, inputs: Arrays) -> Arrays:
         graph = original.graph(name)
-        return _in_parts(graph, inputs, lambda part: original.call(graph, part))
+        return in_parts(graph, inputs, ROWS, lambda part: original.call(graph, part))
 
     return run
 
 
 def compare_scores(metric: Metric, reference: np.ndarray, found: np.ndarray, rng: np.random.Generator) -> Comparison:
-    """Both (rows,). The interval has width 0 where every row scores alike."""
-    differences = found - reference
-    rows = len(differences)
-    means = np.array([differences[rng.integers(0, rows, rows)].mean() for _ in range(RESAMPLES)])
+    """Both (rows, …). The interval has width 0 where every row scores alike."""
+    differences = metric.resample(reference, found, rng, RESAMPLES)
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Comparison(
-        metric.name, rows, float(reference.mean()), float(found.mean()), float(differences.mean()), float(low), float(high)
-    )
-
-
-def _in_parts(graph: Graph, inputs: Arrays, run: Callable[[Arrays], Arrays]) -> Arrays:
-    if graph.batch is None:
-        return run(inputs)
-    rows = len(next(iter(inputs.values())))
-    parts = [run({name: array[start : start + ROWS] for name, array in inputs.items()}) for start in range(0, rows, ROWS)]
-    return {port.name: np.concatenate([part[port.name] for part in parts]) for port in graph.outputs}
+    low, high = np.quantile(differences, [tail, 1 - tail])
+    expected, value = metric.reduce(reference), metric.reduce(found)
+    return Comparison(metric.name, len(found), expected, value, value - expected, float(low), float(high))

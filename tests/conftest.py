@@ -3,13 +3,11 @@
 No test reads the machine's own data or hub: `ZOO_DATA`, `ZOO_HUB` and `ZOO_CACHE` are unset for the whole session.
 """
 
-import gzip
 import hashlib
-import importlib
+import importlib.util
 import os
 import pkgutil
 import shutil
-import struct
 import subprocess
 import sys
 from functools import cache
@@ -80,44 +78,21 @@ def tiny_export(tmp_path_factory):
     return make
 
 
-def _idx(array):
-    header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
-    return gzip.compress(header + array.astype(np.uint8).tobytes())
-
-
-def _pictures(rows, seed):
-    """Dark pictures with a light square whose place goes by the class, so that there is something to learn."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(rows) % 10
-    pictures = rng.integers(0, 64, size=(rows, 28, 28))
-    for picture, label in zip(pictures, labels, strict=True):
-        top, left = 4 + 8 * (label // 4), 2 + 6 * (label % 4)
-        picture[top : top + 5, left : left + 5] += 180
-    return _idx(pictures), _idx(labels)
-
-
-def _vowels(rows_a_speaker, seed):
-    rng = np.random.default_rng(seed)
-    lines = ["@problemName JapaneseVowels", "@dimensions 12", "@classLabel true 1 2 3 4 5 6 7 8 9", "@data"]
-    for speaker in range(1, 10):
-        for _ in range(rows_a_speaker):
-            values = rng.normal(speaker / 5, 0.3, size=(12, rng.integers(7, 29, endpoint=True)))
-            lines.append(":".join([*(",".join(f"{v:.4f}" for v in channel) for channel in values), str(speaker)]))
-    return "\n".join(lines).encode()
-
-
-def _raw_contents():
-    """Contents of the files of each data set that is not bundled, in the order of its `FILES`."""
-    return {
-        "training.data.mnist": (*_pictures(120, 0), *_pictures(60, 1)),
-        "training.data.japanese_vowels": (_vowels(5, 0), _vowels(3, 1)),
-    }
+def _raw_contents(name):
+    """Contents of tiny files for a data set that is not bundled, in the order of its `FILES`."""
+    path = Path(__file__).parent / "training" / "data" / "tiny" / f"{name}.py"
+    assert path.is_file(), f"give {path} a function contents() that returns tiny files in the format of {name}"
+    spec = importlib.util.spec_from_file_location(f"tiny_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.contents()
 
 
 @pytest.fixture(scope="session")
 def raw_data(tmp_path_factory):
     """`raw_data(patch)`: let every data set's `FILES` be tiny files of the source's own format, below `ZOO_DATA`."""
-    folder, contents = tmp_path_factory.mktemp("raw"), _raw_contents()
+    folder = tmp_path_factory.mktemp("raw")
+    made = cache(_raw_contents)
 
     def install(patch):
         from training import data
@@ -128,9 +103,8 @@ def raw_data(tmp_path_factory):
             module = importlib.import_module(found.name)
             if not hasattr(module, "FILES"):
                 continue
-            assert found.name in contents, f"give tests/conftest.py tiny files for {found.name}"
             files = []
-            for file, content in zip(module.FILES, contents[found.name], strict=True):
+            for file, content in zip(module.FILES, made(found.name.rpartition(".")[2]), strict=True):
                 path = folder / file.path
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)

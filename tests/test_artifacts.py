@@ -105,7 +105,7 @@ def test_the_codec_reads_the_golden_raw_items_as_they_were_read(hub, model):
     artifact = hub.artifact(model)
     golden = load_arrays(artifact.folder / GOLDEN)
     graph = artifact.manifest.graphs[0]
-    encoded = make_codec(artifact.manifest.task, artifact.manifest.codec).encode(raw_items(golden))
+    encoded = make_codec(artifact.manifest.task, artifact.manifest.codec, artifact.folder).encode(raw_items(golden))
     for name, array in graph_inputs(golden, graph).items():
         steps = [slice(0, size) for size in encoded[name].shape]  # golden rows may have been padded further
         assert np.array_equal(array[tuple(steps)], encoded[name])

@@ -11,7 +11,7 @@ import csv
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,17 +19,14 @@ from lightning_fabric import Fabric
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from training.augment import augment_pictures
 from training.optimizers import learning_rate, make_optimizer
-from training.recipe import Batch, Objective, Settings
+from training.recipe import Batch, Objective, Recipe, Settings, Turn
 from training.state import Tensors, TrainState, load_state, save_state
-from zoo.calls import drive
+from zoo.calls import in_parts
 from zoo.metrics import load_metric
 from zoo.original import Original
-from zoo.run import graph_inputs
 from zoo.spec import Arrays
 
-EVALUATION_ROWS = 1000  # rows of one evaluation batch
 CURVES_FILE = "curves.csv"
 CURVES = ("epoch", "lr", "train_loss", "validation_loss", "validation_metric", "rows_per_s")
 
@@ -40,32 +37,32 @@ class Fit:
     def __init__(
         self,
         original: Original,
-        objective: Objective,
-        settings: Settings,
+        recipe: Recipe,
         train: Arrays,
         validation: Arrays,
+        samples: Arrays,
         *,
-        metric: str,
         seed: int,
         folder: Path,
         fabric: Fabric,
     ) -> None:
-        """`train` and `validation` are samples: `<graph>/<port>` arrays and `targets`; `folder` keeps the state."""
-        self.original, self.objective, self.settings = original, objective, settings
-        self.validation_samples = validation
-        self.metric, self.seed, self.folder, self.fabric = metric, seed, folder, fabric
+        """`train` and `validation` are what batches are cut from; `samples` of the validation split give the metric;
+        `folder` keeps the state."""
+        self.original, self.recipe, self.settings = original, recipe, recipe.settings
+        self.samples, self.seed, self.folder, self.fabric = samples, seed, folder, fabric
         self.train, self.validation = self._tensors(train), self._tensors(validation)
         self.network = original.model
         if any(tensor.ndim == 4 for tensor in self.train.values()):
             self.network.to(memory_format=torch.channels_last)
-        optimizer = make_optimizer(self.network.parameters(), settings)
-        self.model, self.optimizer = fabric.setup(self.network, optimizer)
+        self.turns = turns_of(recipe)
+        made = [make_optimizer(self.network.get_submodule(turn.part).parameters(), self.settings) for turn in self.turns]
+        self.model, *self.optimizers = fabric.setup(self.network, *made)
         for graph in original.graphs:
             for method in set(graph.methods) - {"forward"}:
                 self.model.mark_forward_method(method)
-        self.average = _copy(self.network) if settings.average else {}
+        self.average = _copy(self.network) if self.settings.average else {}
         self.best: Tensors = {}
-        self.progress: dict[str, Any] = {"curves": {name: [] for name in CURVES}, "best_loss": None, "waited": 0, "s": 0.0}
+        self.progress: dict[str, Any] = {"curves": {name: [] for name in CURVES}, "best": None, "waited": 0, "s": 0.0}
 
     def run(self) -> dict[str, list[float]]:
         """Raises FloatingPointError when the loss is no longer finite."""
@@ -87,10 +84,8 @@ class Fit:
         """Time spent in the loop, over all the processes that worked on it."""
         return self.progress["s"]
 
-    def _tensors(self, samples: Arrays) -> Batch:
-        """Inputs of the first graph by port name, and `targets`, on the device."""
-        inputs = {**graph_inputs(samples, self.original.graphs[0]), "targets": samples["targets"]}
-        return {name: torch.from_numpy(array).to(self.fabric.device) for name, array in inputs.items()}
+    def _tensors(self, arrays: Arrays) -> Batch:
+        return {name: torch.from_numpy(array).to(self.fabric.device) for name, array in arrays.items()}
 
     def _epoch(self, epoch: int, bar: Progress, task: TaskID) -> None:
         started = time.perf_counter()
@@ -109,50 +104,68 @@ class Fit:
         self._finish_epoch(epoch, total / rows, rows / (time.perf_counter() - started), started)
 
     def _step(self, batch: Batch, generator: torch.Generator) -> float:
-        if "x" in batch and batch["x"].ndim == 4:
-            batch = {**batch, "x": augment_pictures(batch["x"], self.settings, generator)}
-        loss = self.objective(self.model, batch, generator)
+        """One step of every turn; the sum of their losses."""
+        if self.recipe.augment:
+            batch = self.recipe.augment(batch, self.settings, generator)
+        total = sum(
+            self._turn(turn, optimizer, batch, generator)
+            for turn, optimizer in zip(self.turns, self.optimizers, strict=True)
+        )
+        if self.settings.average:
+            _blend(self.average, self.network, self.settings.average)
+        return total
+
+    def _turn(self, turn: Turn, optimizer: Any, batch: Batch, generator: torch.Generator) -> float:
+        loss = turn.objective(self.model, batch, generator)
         value = loss.item()
         if not np.isfinite(value):
             raise FloatingPointError(f"the loss is {value}; lower lr or set gradient_clip")
-        self.optimizer.zero_grad()
+        self.model.zero_grad()
         self.fabric.backward(loss)
         if self.settings.gradient_clip:
-            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.settings.gradient_clip)
-        self.optimizer.step()
-        if self.settings.average:
-            _blend(self.average, self.network, self.settings.average)
+            self.fabric.clip_gradients(self.model, optimizer, max_norm=self.settings.gradient_clip)
+        optimizer.step()
         return value
 
     def _finish_epoch(self, epoch: int, train_loss: float, speed: float, started: float) -> None:
-        """Evaluate, keep the weights when the validation loss is the lowest so far, and note the figures."""
+        """Evaluate, keep the weights of the best epoch so far, and note the figures."""
         trained = _copy(self.network)
         if self.settings.average:
             self.network.load_state_dict(self.average)
-        loss, metric = self._validate()
-        progress = self.progress
-        if progress["best_loss"] is None or loss < progress["best_loss"]:
-            progress["best_loss"], progress["waited"], self.best = loss, 0, _copy(self.network)
-        else:
-            progress["waited"] += 1
+        loss, metric = self._validate(epoch)
+        self._keep(loss, metric)
         self.network.load_state_dict(trained)
-        figures = (epoch + 1, self.optimizer.param_groups[0]["lr"], train_loss, loss, metric, speed)
+        figures = (epoch + 1, self.optimizers[0].param_groups[0]["lr"], train_loss, loss, metric, speed)
         for name, value in zip(CURVES, figures, strict=True):
-            progress["curves"][name].append(value)
-        progress["s"] += time.perf_counter() - started
-        self.fabric.log_dict(dict(zip(CURVES, figures, strict=True)), step=epoch + 1)
+            self.progress["curves"][name].append(value)
+        self.progress["s"] += time.perf_counter() - started
+        known = {name: value for name, value in zip(CURVES, figures, strict=True) if value is not None}
+        self.fabric.log_dict(known, step=epoch + 1)
 
-    def _validate(self) -> tuple[float, float]:
-        """Mean validation loss, with the same noise every time, and validation metric."""
+    def _keep(self, loss: float, metric: float | None) -> None:
+        """Smaller is better; an epoch without a metric is not judged by one."""
+        direction = load_metric(self.recipe.metric).direction
+        value = {"loss": loss, "metric": None if metric is None else -direction * metric, "last": 0.0}[self.settings.keep]
+        best = self.progress["best"]
+        if value is not None and (best is None or value < best or self.settings.keep == "last"):
+            self.progress["best"], self.progress["waited"], self.best = value, 0, _copy(self.network)
+        elif best is not None:
+            self.progress["waited"] += 1
+
+    def _validate(self, epoch: int) -> tuple[float, float | None]:
+        """Mean validation loss, with the same noise every time, and validation metric where this epoch has one."""
         self.model.eval()
         generator = self._generator(0)
-        rows = len(self.validation["targets"])
+        rows, size = len(self.validation["targets"]), self.settings.evaluation_rows
         total = 0.0
         with torch.no_grad():
-            for start in range(0, rows, EVALUATION_ROWS):
-                batch = {name: tensor[start : start + EVALUATION_ROWS] for name, tensor in self.validation.items()}
-                total += self.objective(self.model, batch, generator).item() * len(batch["targets"])
-        return total / rows, score(self.original, self.metric, self.validation_samples)
+            for start in range(0, rows, size):
+                batch = {name: tensor[start : start + size] for name, tensor in self.validation.items()}
+                losses = [turn.objective(self.model, batch, generator).item() for turn in self.turns]
+                total += sum(losses) * len(batch["targets"])
+        judged = (epoch + 1) % self.settings.metric_every == 0 or epoch + 1 == self.settings.epochs
+        metric = score(self.original, self.recipe.metric, self.samples, size) if judged else None
+        return total / rows, metric
 
     def _batches(self, epoch: int) -> Iterator[torch.Tensor]:
         """Row numbers of this process' batches: a permutation by seed and epoch, a short last batch dropped."""
@@ -169,17 +182,19 @@ class Fit:
         return torch.Generator(device=self.fabric.device).manual_seed(seed)
 
     def _set_lr(self, epoch: float) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.settings, epoch)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(self.settings, epoch)
 
     def _figures(self, loss: float, speed: float) -> str:
-        metric = self.progress["curves"]["validation_metric"]
-        return f"loss {loss:.4f}  {self.metric} {metric[-1] if metric else float('nan'):.4f}  {speed:,.0f} rows/s"
+        metrics = [value for value in self.progress["curves"]["validation_metric"] if value is not None]
+        metric = f"{metrics[-1]:.4f}" if metrics else "–"
+        return f"loss {loss:.4f}  {self.recipe.metric} {metric}  {speed:,.0f} rows/s"
 
     def _save(self, epoch: int) -> None:
         if self.fabric.is_global_zero:
-            optimizer = self.optimizer.state_dict()
-            state = TrainState(epoch, _copy(self.network), self.average, self.best, optimizer, self.progress)
+            optimizers = [optimizer.state_dict() for optimizer in self.optimizers]
+            state = TrainState(epoch, _copy(self.network), self.average, self.best, optimizers, self.progress)
             save_state(self.folder, state)
             save_curves(self.folder.parent / CURVES_FILE, self.progress["curves"])
         self.fabric.barrier()
@@ -191,23 +206,26 @@ class Fit:
             return 0
         self.network.load_state_dict(state.weights)
         self.average, self.best, self.progress = state.average, state.best, state.progress
-        self.optimizer.load_state_dict(state.optimizer)
+        for optimizer, saved in zip(self.optimizers, state.optimizers, strict=True):
+            optimizer.load_state_dict(saved)
         return state.epoch
 
 
-def score(original: Original, metric: str, arrays: Arrays) -> float:
-    """Mean of the metric over the rows of `arrays` (`zoo.metrics`), computed by the original in float32."""
+def turns_of(recipe: Recipe) -> tuple[Turn, ...]:
+    """The steps of every batch: one on the whole network where the recipe has a single objective."""
+    if isinstance(recipe.objective, tuple):
+        return recipe.objective
+    return (Turn(objective=cast(Objective, recipe.objective), part=""),)
+
+
+def score(original: Original, metric: str, arrays: Arrays, rows: int) -> float:
+    """The metric of `arrays` (`zoo.metrics`), computed by the original in float32, `rows` at a time."""
 
     def run(name: str, inputs: Arrays) -> Arrays:
         graph = original.graph(name)
-        rows = len(next(iter(inputs.values())))
-        parts = [
-            original.call(graph, {key: array[start : start + EVALUATION_ROWS] for key, array in inputs.items()})
-            for start in range(0, rows, EVALUATION_ROWS)
-        ]
-        return {port.name: np.concatenate([part[port.name] for part in parts]) for port in graph.outputs}
+        return in_parts(graph, inputs, rows, lambda part: original.call(graph, part))
 
-    return float(np.mean(drive(load_metric(metric).score(arrays), run)))
+    return load_metric(metric).figure(arrays, run)
 
 
 def save_curves(path: Path, curves: dict[str, list[float]]) -> None:

@@ -16,10 +16,10 @@ SCHEDULES = ("constant", "cosine")
 
 def make_optimizer(parameters: Iterable[nn.Parameter], settings: Settings) -> torch.optim.Optimizer:
     """Raises UnknownNameError for an optimiser or a schedule that does not exist."""
-    lr, decay = settings.lr, settings.weight_decay
+    lr, decay, betas = settings.lr, settings.weight_decay, (settings.beta1, 0.999)
     makers = {
-        "adam": lambda: torch.optim.Adam(parameters, lr=lr, weight_decay=decay),
-        "adamw": lambda: torch.optim.AdamW(parameters, lr=lr, weight_decay=decay),
+        "adam": lambda: torch.optim.Adam(parameters, lr=lr, betas=betas, weight_decay=decay),
+        "adamw": lambda: torch.optim.AdamW(parameters, lr=lr, betas=betas, weight_decay=decay),
         "sgd": lambda: torch.optim.SGD(parameters, lr=lr, weight_decay=decay, momentum=0.9, nesterov=True),
         "adadelta": lambda: torch.optim.Adadelta(parameters, lr=lr, weight_decay=decay),
     }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +20,15 @@ from zoo.spec import Arrays
 
 Batch = dict[str, torch.Tensor]
 Objective = Callable[[Any, Batch, torch.Generator], torch.Tensor]
+Augment = Callable[[Batch, "Settings", torch.Generator], Batch]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One of the steps that alternate in every batch: `objective` changes the parameters of the sub-module `part` only."""
+
+    objective: Objective
+    part: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +39,7 @@ class Settings:
     batch_size: int = 128
     optimizer: str = "adam"  # adam, adamw, sgd (Nesterov momentum 0.9), adadelta
     lr: float = 1e-3
+    beta1: float = 0.9  # of adam and adamw
     schedule: str = "cosine"  # cosine: to zero over `epochs`; constant
     warmup_epochs: float = 0
     weight_decay: float = 0
@@ -37,8 +48,11 @@ class Settings:
     average: float = 0  # decay a step of the averaged weights that are evaluated and kept; 0 is none
     shift: int = 0  # training pictures are moved by up to this many pixels each way
     rotate: float = 0  # training pictures are turned by up to this many degrees each way
-    validation: float = 0.1  # share of the training split that is held out
-    patience: int = 10  # epochs without a lower validation loss before stopping
+    validation: float = 0.1  # share of the training split that is held out where the data has no validation split
+    keep: str = "loss"  # the epoch whose weights are kept: lowest validation loss, best validation metric, or last
+    patience: int = 10  # epochs without a better one before stopping
+    metric_every: int = 1  # epochs between two validation metrics; the last epoch always has one
+    evaluation_rows: int = 1000  # rows of one batch of an evaluation
     precision: str = "32-true"  # of Lightning Fabric
     threads: int = 0  # of torch on the CPU; 0 leaves its default
     rows: int = 0  # use only this many rows of the training and of the test split; 0 is all
@@ -48,10 +62,12 @@ class Settings:
 class Recipe:
     """Data, architecture, objective and metric of a model.
 
-    `codec` gives the settings of the task's codec, from the training rows. `objective` is the mean loss of a batch of
-    port arrays and `targets`; an estimator has none and is fitted by its own method. `extend` adds arrays to the
-    evaluation samples (inputs of later graphs, noise), `pictures` draws what the model card shows. `reference` holds
-    the published figures that ours stand beside.
+    `files` writes what the artifact must carry (a tokenizer, say) into a folder; `codec` gives the settings of the task's
+    codec; both see the training rows. `learn` gives the arrays that training batches are cut from, by split and codec
+    settings: the inputs of the first graph and `targets` where there is none. `augment` changes each training batch.
+    `objective` is the mean loss of a batch, or turns that alternate; an estimator has none and is fitted by its own method.
+    `extend` adds arrays to the evaluation samples (inputs of later graphs, noise), `pictures` draws what the model card
+    shows. `reference` holds the published figures that ours stand beside.
     """
 
     family: str
@@ -61,7 +77,10 @@ class Recipe:
     codec: Callable[[Split], dict[str, Any]]
     metric: str
     settings: Settings = Settings()
-    objective: Objective | None = None
+    files: Callable[[Split, Path], None] | None = None
+    learn: Callable[[Split, Mapping[str, Any]], Arrays] | None = None
+    augment: Augment | None = None
+    objective: Objective | tuple[Turn, ...] | None = None
     extend: Callable[[Original, Arrays], Arrays] | None = None
     pictures: Callable[[Original, Arrays], dict[str, Image]] | None = None
     reference: dict[str, Any] = field(default_factory=dict)

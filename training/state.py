@@ -31,7 +31,7 @@ class TrainState:
     weights: Tensors
     average: Tensors
     best: Tensors
-    optimizer: dict[str, Any]
+    optimizers: list[dict[str, Any]]
     progress: dict[str, Any]
 
 
@@ -42,9 +42,12 @@ def save_state(folder: Path, state: TrainState) -> None:
     temporary.mkdir(parents=True)
     for name in ("weights", "average", "best"):
         save_file(_plain(getattr(state, name)), temporary / f"{name}.safetensors")
-    tensors, scalars = _flatten(state.optimizer)
-    save_file(tensors, temporary / "optimizer.safetensors")
-    data = {"epoch": state.epoch, "optimizer": scalars, "progress": state.progress}
+    scalars = []
+    for number, optimizer in enumerate(state.optimizers):
+        tensors, rest = _flatten(optimizer)
+        save_file(tensors, temporary / f"optimizer-{number}.safetensors")
+        scalars.append(rest)
+    data = {"epoch": state.epoch, "optimizers": scalars, "progress": state.progress}
     (temporary / "state.json").write_text(json.dumps(data))
     for path in temporary.iterdir():
         with path.open("rb") as file:
@@ -63,10 +66,12 @@ def load_state(folder: Path) -> TrainState | None:
         return None
     newest = folders[-1]
     data = json.loads((newest / "state.json").read_text())
-    weights, average, best, optimizer = (
-        load_file(newest / f"{name}.safetensors") for name in ("weights", "average", "best", "optimizer")
-    )
-    return TrainState(data["epoch"], weights, average, best, _unflatten(optimizer, data["optimizer"]), data["progress"])
+    weights, average, best = (load_file(newest / f"{name}.safetensors") for name in ("weights", "average", "best"))
+    optimizers = [
+        _unflatten(load_file(newest / f"optimizer-{number}.safetensors"), scalars)
+        for number, scalars in enumerate(data["optimizers"])
+    ]
+    return TrainState(data["epoch"], weights, average, best, optimizers, data["progress"])
 
 
 def _plain(tensors: Tensors) -> Tensors:

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from training.recipes import load_recipe, recipe_modules
 from zoo.codecs import Codec, make_codec
 from zoo.errors import UsageError
 from zoo.original import Original
-from zoo.run import CALIBRATION, CHECKPOINT, EVALUATION, PICTURES, RUN, Run, raw_arrays, save_arrays
+from zoo.run import CALIBRATION, CHECKPOINT, EVALUATION, FILES, PICTURES, RUN, Run, raw_arrays, save_arrays
 from zoo.spec import Arrays
 
 SPLIT_SEED = 0  # the validation rows are the same for every training seed
@@ -35,13 +35,19 @@ STATE = "state"
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples of the three splits (`<graph>/<port>` arrays and `targets`) and the codec that made them."""
+    """Samples of the three splits (`<graph>/<port>` arrays and `targets`) and the codec that made them.
+
+    `learn` and `learn_validation` are what batches are cut from; of the training split `train` holds calibration rows only.
+    """
 
     dataset: Dataset
     codec_settings: dict[str, Any]
+    learn: Arrays
+    learn_validation: Arrays
     train: Arrays
     validation: Arrays
     test: Arrays
+    rows: dict[str, int]
 
 
 def train(model: str, recipe: Recipe, seed: int, folder: Path, fabric: Fabric, command: str) -> Run:
@@ -57,7 +63,7 @@ def train(model: str, recipe: Recipe, seed: int, folder: Path, fabric: Fabric, c
         torch.set_num_threads(recipe.settings.threads)
     torch.manual_seed(seed)
     original = Original.build(recipe.family, recipe.config)
-    samples = prepare(recipe, original)
+    samples = prepare(recipe, original, folder)
     clock = time.perf_counter()
     curves, seconds = _fit(original, recipe, samples, seed, folder, fabric)
     original.cast("float32")
@@ -75,8 +81,8 @@ def train(model: str, recipe: Recipe, seed: int, folder: Path, fabric: Fabric, c
         versions={name: version(name) for name in ("torch", "numpy", "scikit-learn", "lightning-fabric")},
         started=started,
         duration_s=round(seconds or time.perf_counter() - clock, 1),
-        metrics={recipe.metric: score(original, recipe.metric, _extend(recipe, original, samples.test))},
-        validation={recipe.metric: score(original, recipe.metric, samples.validation)},
+        metrics=_score(original, recipe, _extend(recipe, original, samples.test)),
+        validation=_score(original, recipe, samples.validation),
         curves=curves,
         reference=recipe.reference,
     )
@@ -86,19 +92,47 @@ def train(model: str, recipe: Recipe, seed: int, folder: Path, fabric: Fabric, c
     return run
 
 
-def prepare(recipe: Recipe, original: Original) -> Samples:
-    """Samples of the disjoint training, validation and test splits, as the recipe's codec encodes them."""
+def prepare(recipe: Recipe, original: Original, folder: Path) -> Samples:
+    """Samples of the disjoint training, validation and test splits, as the recipe's codec encodes them.
+
+    What the artifact must carry is written to `folder/files`.
+    """
+    dataset = _split(recipe)
+    fit_split, held, test = dataset.train, cast(Split, dataset.validation), dataset.test
+    files = folder / FILES
+    if recipe.files:
+        files.mkdir(parents=True, exist_ok=True)
+        recipe.files(fit_split, files)
+    settings = recipe.codec(fit_split)
+    codec = make_codec(original.family.task, settings, files)
+    graph = original.graphs[0]
+    rows = np.random.default_rng(SPLIT_SEED).permutation(len(fit_split))[:CALIBRATION_ROWS]
+    train, validation, tested = (
+        _encode(codec, split, graph.name) for split in (fit_split.subset(np.sort(rows)), held, test)
+    )
+    learn = recipe.learn or (lambda split, settings: {**codec.encode(split.raws), "targets": split.targets})
+    counts = {"train": len(fit_split), "validation": len(held), "test": len(test)}
+    return Samples(
+        dataset,
+        settings,
+        learn(fit_split, settings),
+        learn(held, settings),
+        train,
+        _extend(recipe, original, validation),
+        tested,
+        counts,
+    )
+
+
+def _split(recipe: Recipe) -> Dataset:
+    """The recipe's data with a validation split: its own, or rows held out of the training split."""
     dataset = recipe.load()
     train, test = (_limit(split, recipe.settings.rows) for split in (dataset.train, dataset.test))
-    kept, held = _hold_out(train.targets, recipe.settings.validation)
-    fit_split = train.subset(kept)
-    codec_settings = recipe.codec(fit_split)
-    codec = make_codec(original.family.task, codec_settings)
-    graph = original.graphs[0].name
-    parts = [_encode(codec, split, graph) for split in (fit_split, train.subset(held), test)]
-    validation = _extend(recipe, original, parts[1])
-    dataset = dataclasses.replace(dataset, train=fit_split, test=test)
-    return Samples(dataset, codec_settings, parts[0], validation, parts[2])
+    if dataset.validation is not None:
+        held = _limit(dataset.validation, recipe.settings.rows)
+        return dataclasses.replace(dataset, train=train, validation=held, test=test)
+    kept, out = _hold_out(train.targets, recipe.settings.validation)
+    return dataclasses.replace(dataset, train=train.subset(kept), validation=train.subset(out), test=test)
 
 
 def hardware(fabric: Fabric) -> str:
@@ -113,16 +147,15 @@ def _fit(
 ) -> tuple[dict[str, list[float]], float]:
     """Curves and seconds in the loop. An estimator is fitted by its own method, with `seed` as its random state."""
     if recipe.objective is None:
-        x = samples.train[f"{original.graphs[0].name}/{original.graphs[0].inputs[0].name}"]
-        original.model.set_params(random_state=seed).fit(x, samples.train["targets"])
+        x = samples.learn[original.graphs[0].inputs[0].name]
+        original.model.set_params(random_state=seed).fit(x, samples.learn["targets"])
         return {}, 0.0
     fit = Fit(
         original,
-        recipe.objective,
-        recipe.settings,
-        samples.train,
+        recipe,
+        samples.learn,
+        samples.learn_validation,
         samples.validation,
-        metric=recipe.metric,
         seed=seed,
         folder=folder / STATE,
         fabric=fabric,
@@ -187,8 +220,12 @@ def _limit(split: Split, rows: int) -> Split:
 
 
 def _hold_out(targets: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers to fit on and to validate on: the same share of every class."""
+    """Row numbers to fit on and to validate on: the same share of every class, where there are classes."""
     rng = np.random.default_rng(SPLIT_SEED)
+    if targets.ndim > 1 or targets.dtype.kind != "i":
+        order = rng.permutation(len(targets))
+        count = max(1, round(share * len(targets)))
+        return np.sort(order[count:]), np.sort(order[:count])
     held: list[int] = []
     for target in np.unique(targets):
         rows = rng.permutation(np.flatnonzero(targets == target))
@@ -201,19 +238,22 @@ def _encode(codec: Codec, split: Split, graph: str) -> Arrays:
     return {**arrays, "targets": split.targets}
 
 
+def _score(original: Original, recipe: Recipe, samples: Arrays) -> dict[str, float]:
+    return {recipe.metric: score(original, recipe.metric, samples, recipe.settings.evaluation_rows)}
+
+
 def _extend(recipe: Recipe, original: Original, samples: Arrays) -> Arrays:
     return {**samples, **recipe.extend(original, samples)} if recipe.extend else samples
 
 
 def _data(samples: Samples) -> dict[str, Any]:
     dataset = samples.dataset
-    rows = {"train": samples.train, "validation": samples.validation, "test": samples.test}
     return {
         "name": dataset.name,
         "source": dataset.source,
         "licence": dataset.licence,
         "note": dataset.note,
-        "rows": {name: len(split["targets"]) for name, split in rows.items()},
+        "rows": samples.rows,
     }
 
 
@@ -222,9 +262,7 @@ def _write(folder: Path, run: Run, recipe: Recipe, original: Original, samples: 
     original.save(folder / CHECKPOINT)
     test = _extend(recipe, original, samples.test)
     save_arrays(folder / EVALUATION, {**test, **raw_arrays(samples.dataset.test.raws)})
-    rows = np.random.default_rng(SPLIT_SEED).permutation(len(samples.train["targets"]))[:CALIBRATION_ROWS]
-    calibration = {name: array[np.sort(rows)] for name, array in samples.train.items()}
-    save_arrays(folder / CALIBRATION, _extend(recipe, original, calibration))
+    save_arrays(folder / CALIBRATION, _extend(recipe, original, samples.train))
     if recipe.pictures:
         (folder / PICTURES).mkdir(exist_ok=True)
         for name, picture in recipe.pictures(original, test).items():

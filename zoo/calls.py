@@ -7,21 +7,31 @@ the service, which awaits batches, with `drive_async`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
 
-from zoo.spec import Arrays
+import numpy as np
+
+from zoo.spec import Arrays, Graph
+
+if TYPE_CHECKING:
+    from zoo.model import Model
 
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class Call:
-    """Run the graph of this name on these arrays."""
+    """Run the graph of this name on these arrays; `model` names another published model that has it.
+
+    States that `inputs` leave out are zero (`Graph.complete`).
+    """
 
     graph: str
     inputs: Arrays
+    model: str = ""
 
 
 Plan = Generator[Call, Arrays, Answer]
@@ -32,7 +42,7 @@ def drive(plan: Plan[Answer], run: Callable[[str, Arrays], Arrays]) -> Answer:
     try:
         call = next(plan)
         while True:
-            call = plan.send(run(call.graph, call.inputs))
+            call = plan.send(_elsewhere(call) if call.model else run(call.graph, call.inputs))
     except StopIteration as stop:
         return stop.value
 
@@ -42,6 +52,27 @@ async def drive_async(plan: Plan[Answer], run: Callable[[str, Arrays], Awaitable
     try:
         call = next(plan)
         while True:
-            call = plan.send(await run(call.graph, call.inputs))
+            call = plan.send(_elsewhere(call) if call.model else await run(call.graph, call.inputs))
     except StopIteration as stop:
         return stop.value
+
+
+def in_parts(graph: Graph, inputs: Mapping[str, np.ndarray], rows: int, run: Callable[[Arrays], Arrays]) -> Arrays:
+    """`run`'s outputs for all rows of `inputs`, computed `rows` at a time; at once where rows depend on one another."""
+    if graph.batch is None:
+        return run(dict(inputs))
+    total = len(next(iter(inputs.values())))
+    parts = [run({name: array[start : start + rows] for name, array in inputs.items()}) for start in range(0, total, rows)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _elsewhere(call: Call) -> Arrays:
+    """A metric's judge is a published model, on the CPU."""
+    return _judge(call.model).run(call.graph, call.inputs)
+
+
+@cache
+def _judge(model: str) -> Model:
+    import zoo
+
+    return zoo.load(model, threads=1)

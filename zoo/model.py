@@ -29,17 +29,21 @@ class Model:
         artifact.verify()
         self.artifact = artifact
         self.manifest = artifact.manifest
-        self.codec = make_codec(self.manifest.task, self.manifest.codec)
+        self.codec = make_codec(self.manifest.task, self.manifest.codec, artifact.folder)
         self._provider = provider
         self._threads = threads
         self._variant = variant
         self._sessions: dict[str, Session] = {}
 
     def run(self, graph: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
-        """Outputs of a graph by port name. Raises PortError when the arrays do not fit its ports."""
+        """Outputs of a graph by port name; states that `inputs` leave out are zero.
+
+        Raises PortError when the arrays do not fit the graph's ports.
+        """
         session = self.session(graph)
-        session.graph.check(inputs)
-        return session.run(inputs)
+        whole = session.graph.complete(dict(inputs))
+        session.graph.check(whole)
+        return session.run(whole)
 
     def session(self, graph: str) -> Session:
         """The session of a graph, opened at the first call. Raises UnknownNameError."""

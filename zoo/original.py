@@ -60,7 +60,7 @@ class Original:
         """
         if self.family.kind == "estimator":
             return _call_estimator(self.model, graph, inputs)
-        return call_module(self.model, graph, inputs, dtype)
+        return call_module(self.model, graph, graph.complete(dict(inputs)), dtype)
 
     def cast(self, dtype: str) -> Self:
         """Convert a module's weights to `dtype` in place; an estimator computes as it does."""

@@ -39,7 +39,8 @@ class Run:
 
     `codec` sets up the task's codec and `metric` names the task's metric; `data` has name, source, licence and the
     number of rows of each split; `metrics` are scored once on the test split, `validation` on the validation split;
-    `curves` has one list a column, one entry an epoch; `seeds` has one entry for every seed that was tried.
+    `curves` has one list a column, one entry an epoch, None where an epoch has no such figure;
+    `seeds` has one entry for every seed that was tried.
     """
 
     model: str
@@ -57,7 +58,7 @@ class Run:
     duration_s: float
     metrics: dict[str, float]
     validation: dict[str, float]
-    curves: dict[str, list[float]]
+    curves: dict[str, list[Any]]
     reference: dict[str, Any] = field(default_factory=dict)
     seeds: list[dict[str, Any]] = field(default_factory=list)
 
@@ -83,10 +84,14 @@ def load_arrays(path: Path) -> Arrays:
 
 
 def graph_inputs(arrays: Mapping[str, np.ndarray], graph: Graph) -> Arrays:
-    """The arrays of one graph's input ports out of the `<graph>/<port>` arrays of a file; empty where it has none."""
+    """The arrays of one graph's input ports out of the `<graph>/<port>` arrays of a file; empty where it has none.
+
+    States that the file leaves out are zero.
+    """
     prefix = f"{graph.name}/"
     names = [port.name for port in graph.inputs]
-    return {name: arrays[prefix + name] for name in names if prefix + name in arrays}
+    found = {name: arrays[prefix + name] for name in names if prefix + name in arrays}
+    return graph.complete(found) if found else {}
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

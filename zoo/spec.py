@@ -17,7 +17,7 @@ import numpy as np
 
 from zoo.errors import PortError, SpecError
 
-Role = Literal["data", "noise", "state", "mask", "length", "parameter"]
+Role = Literal["data", "noise", "state", "mask", "length", "index", "parameter"]
 Kind = Literal["torch", "estimator"]
 Arrays = dict[str, np.ndarray]
 Raws = np.ndarray | Sequence[np.ndarray]  # one item a raw input: a single array, or a list where their lengths differ
@@ -51,8 +51,9 @@ class Port:
     """A named input or output of a graph.
 
     `low` and `high` are the range of meaningful values: float inputs are drawn from it and may leave it, integer inputs
-    may not. A port of role length counts the valid steps of `axis`. `argmax_of` names the output whose largest entry
-    along the last axis this label is; `feeds` the state input that takes this output in the next call.
+    may not. A port of role length counts the valid steps of `axis`, one of role index points into it, from 0; an output
+    that points into the batch says which row each entry of its first axis belongs to. `argmax_of` names the output whose
+    largest entry along the last axis this label is; `feeds` the state input that takes this output in the next call.
     """
 
     name: str
@@ -74,8 +75,8 @@ class Port:
             raise SpecError(f"Port {self.name!r} has role {self.role!r}; choose one of {', '.join(get_args(Role))}.")
         if self.low is not None and self.high is not None and self.low > self.high:
             raise SpecError(f"Port {self.name!r} has the empty range {self.low} to {self.high}; swap them.")
-        if (self.role == "length") != (self.axis is not None):
-            raise SpecError(f"Port {self.name!r}: `axis` belongs to role length, and role length needs it.")
+        if (self.role in ("length", "index")) != (self.axis is not None):
+            raise SpecError(f"Port {self.name!r}: `axis` belongs to the roles length and index, and they need it.")
 
     @property
     def is_float(self) -> bool:
@@ -111,7 +112,7 @@ class Graph:
                 raise SpecError(f"Graph {self.name!r} bounds the axis {axis.name!r}, which no input has.")
         for port in self.inputs:
             if port.axis is not None and port.axis not in self.free_axes:
-                raise SpecError(f"Port {port.name!r} counts steps of the axis {port.axis!r}, which no input has.")
+                raise SpecError(f"Port {port.name!r} is about the axis {port.axis!r}, which no input has.")
         for port in self.outputs:
             if port.argmax_of is not None and port.argmax_of not in [other.name for other in self.outputs]:
                 raise SpecError(f"Port {port.name!r} is the argmax of {port.argmax_of!r}, which is no output.")
@@ -141,14 +142,37 @@ class Graph:
         return next((axis for axis in self.axes if axis.name == name), Axis(name=name))
 
     @cached_property
+    def _states(self) -> list[Port]:
+        return [port for port in self.inputs if port.role == "state"]
+
+    @cached_property
     def _bounds(self) -> dict[str, Axis]:
         return {name: self.axis(name) for name in self.free_axes}  # looked up for every request
+
+    def complete(self, inputs: Arrays) -> Arrays:
+        """`inputs` with zeros for every state that they leave out: before its first call a graph remembers nothing.
+
+        A free axis that no other input has is as short as it may be.
+        """
+        absent = [port for port in self._states if port.name not in inputs]
+        if not absent:
+            return inputs
+        shapes = [(port.shape, inputs[port.name].shape) for port in self.inputs if port.name in inputs]
+        sizes = {name: size for shape, found in shapes for name, size in zip(shape, found, strict=False)}
+
+        def size(axis: int | str) -> int:
+            return axis if isinstance(axis, int) else sizes.get(axis, self._bounds[axis].low)
+
+        return {
+            **inputs,
+            **{port.name: np.zeros([size(axis) for axis in port.shape], _DTYPES[port.dtype]) for port in absent},
+        }
 
     def check(self, inputs: Mapping[str, np.ndarray]) -> dict[str, int]:
         """Size of every free axis of one call, or why `inputs` may not enter the graph.
 
         Raises PortError for a missing or unknown name, a wrong dtype, rank or size, NaN or infinity, an integer out
-        of range, and a length beyond its axis.
+        of range, and a length or an index beyond its axis.
         """
         declared = [port.name for port in self.inputs]
         for name in inputs:
@@ -160,7 +184,8 @@ class Graph:
                 raise PortError(f"Input {port.name!r} of graph {self.name!r} is missing; send {describe(port)}.")
             self._check_array(port, inputs[port.name], sizes)
         for port in self.inputs:
-            _check_length(port, inputs[port.name], sizes)
+            if port.axis is not None:
+                _check_axis(port, inputs[port.name], sizes[port.axis])
         return sizes
 
     def _check_array(self, port: Port, array: np.ndarray, sizes: dict[str, int]) -> None:
@@ -197,11 +222,12 @@ def _check_values(port: Port, array: np.ndarray) -> None:
             )
 
 
-def _check_length(port: Port, array: np.ndarray, sizes: Mapping[str, int]) -> None:
-    if port.axis is not None and array.size and (int(array.min()) < 1 or int(array.max()) > sizes[port.axis]):
+def _check_axis(port: Port, array: np.ndarray, size: int) -> None:
+    low, high, plural = (1, size, "lengths") if port.role == "length" else (0, size - 1, "indices")
+    if array.size and (int(array.min()) < low or int(array.max()) > high):
         raise PortError(
-            f"Input {port.name!r} holds lengths from {array.min()} to {array.max()}; "
-            f"axis {port.axis!r} has {sizes[port.axis]} steps, so send 1 to {sizes[port.axis]}."
+            f"Input {port.name!r} holds {plural} from {array.min()} to {array.max()}; "
+            f"axis {port.axis!r} has {size} steps, so send {low} to {high}."
         )
 
 

@@ -77,6 +77,7 @@ class Batcher:
         when `time.perf_counter_ns()` has reached `deadline_ns`.
         """
         layout, max_rows = self._layout, self.limits.max_rows
+        inputs = self.graph.complete(inputs)
         sizes = self.graph.check(inputs)
         rows = sizes[layout.batch] if layout.batchable else 1
         now = time.perf_counter_ns()
@@ -119,6 +120,7 @@ class Batcher:
         The first run also has the runtime allocate its memory. A larger batch of the same is run too, so that the costs
         are known before the first request. 0 when the graph fails on these inputs.
         """
+        inputs = self.graph.complete(inputs)
         sizes = self.graph.check(inputs)
         rows = sizes[self._layout.batch] if self._layout.batchable else 1
         request = Request(inputs, rows, self._layout.cells(sizes), self._layout.padding.sizes(sizes))

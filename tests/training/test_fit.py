@@ -229,7 +229,7 @@ def make_state(epoch):
         "param_groups": [{"lr": 0.1, "params": [0]}],
     }
     return TrainState(
-        epoch, weights, {}, {"weight": weights["weight"] * 2}, optimizer, {"waited": epoch, "curves": {"a": [1.5]}}
+        epoch, weights, {}, {"weight": weights["weight"] * 2}, [optimizer], {"waited": epoch, "curves": {"a": [1.5]}}
     )
 
 
@@ -240,8 +240,8 @@ def test_a_state_is_read_as_it_was_written(tmp_path):
     assert (state.epoch, state.progress, state.average) == (3, expected.progress, {})
     assert torch.equal(state.weights["weight"], expected.weights["weight"])
     assert torch.equal(state.best["weight"], expected.best["weight"])
-    assert state.optimizer["param_groups"] == expected.optimizer["param_groups"]
-    assert state.optimizer["state"][0] == {"step": torch.tensor(3.0), "flag": True}
+    assert state.optimizers[0]["param_groups"] == expected.optimizers[0]["param_groups"]
+    assert state.optimizers[0]["state"][0] == {"step": torch.tensor(3.0), "flag": True}
 
 
 def test_a_new_state_replaces_the_old_one(tmp_path):

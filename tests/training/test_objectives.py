@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.augment import augment_pictures
+from training.augment import turn_and_move
 from training.objectives import cross_entropy, negative_elbo
 from training.optimizers import learning_rate, make_optimizer
 from training.recipe import Settings
@@ -141,13 +141,17 @@ def spot(size=9):
     return picture
 
 
+def changed(x, settings, seed=0):
+    return turn_and_move({"x": x}, settings, torch.Generator().manual_seed(seed))["x"]
+
+
 def test_pictures_stay_where_nothing_is_to_be_moved():
-    x = spot()
-    assert augment_pictures(x, Settings(shift=0, rotate=0), GENERATOR) is x
+    batch = {"x": spot()}
+    assert turn_and_move(batch, Settings(shift=0, rotate=0), GENERATOR) is batch
 
 
 def test_pictures_are_moved_by_the_pixels_that_were_asked_for():
-    moved = augment_pictures(spot(), Settings(shift=2), torch.Generator().manual_seed(0))
+    moved = changed(spot(), Settings(shift=2))
     assert moved.sum(dim=(1, 2, 3)).tolist() == pytest.approx([1.0] * 200, abs=1e-4)
     place = torch.arange(9.0)
     for weights in (moved.sum(dim=(1, 2)), moved.sum(dim=(1, 3))):
@@ -158,18 +162,18 @@ def test_pictures_are_moved_by_the_pixels_that_were_asked_for():
 
 
 def test_pictures_are_turned_about_their_middle():
-    turned = augment_pictures(spot(), Settings(rotate=30), torch.Generator().manual_seed(0))
+    turned = changed(spot(), Settings(rotate=30))
     assert turned[:, 0, 4, 4].min() > 0.99
     edge = torch.zeros(200, 1, 9, 9)
     edge[:, :, 4, 8] = 1
-    turned = augment_pictures(edge, Settings(rotate=30), torch.Generator().manual_seed(0))
+    turned = changed(edge, Settings(rotate=30))
     rows = (turned.sum(dim=(1, 3)) * torch.arange(9.0)).sum(dim=1) / turned.sum(dim=(1, 2, 3)).clamp(min=1e-6)
     assert (rows - 4).abs().max() <= 4 * math.sin(math.radians(30)) + 0.5
     assert (rows - 4).abs().max() > 1.5
 
 
 def test_the_moves_go_by_the_generator():
-    first, again, other = (augment_pictures(spot(), Settings(shift=1), torch.Generator().manual_seed(s)) for s in (5, 5, 6))
+    first, again, other = (changed(spot(), Settings(shift=1), seed) for seed in (5, 5, 6))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert np.isfinite(first.numpy()).all()

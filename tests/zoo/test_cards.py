@@ -234,10 +234,10 @@ def test_wilson_intervals_are_the_published_ones(right, rows, low, high):
 
 def test_bootstrap_intervals_of_normal_rows_are_those_of_the_normal_distribution():
     scores = np.random.default_rng(1).normal(3, 2, 4000)
-    low, high = bootstrap_interval(scores)
+    low, high = bootstrap_interval(scores, np.mean)
     half = 1.96 * scores.std() / math.sqrt(len(scores))
     assert (low, high) == pytest.approx((scores.mean() - half, scores.mean() + half), abs=half / 8)
-    assert bootstrap_interval(np.full(50, 4.0)) == (4.0, 4.0)
+    assert bootstrap_interval(np.full(50, 4.0), np.mean) == (4.0, 4.0)
 
 
 def test_an_evaluation_is_of_the_run_that_was_published(candidate_of, run_of, tmp_path):

@@ -14,7 +14,8 @@ from zoo.errors import DataError
 class Split:
     """Samples that are trained on, or tested on, but never both.
 
-    `raws` is one array (N, …), or a list of N arrays where their lengths differ; `targets` is (N,).
+    `raws` is one array (N, …), or a list of N arrays where their lengths differ; `targets` is (N, …): a class or a value
+    an item, or several (boxes, the nodes of a graph) filled up with −1.
     Raises DataError where the two disagree about N.
     """
 
@@ -42,7 +43,8 @@ class Split:
 class Dataset:
     """A named data set with its origin; target k means `labels[k]`.
 
-    `source` is an address or a citation; `note` says what a reader of a card has to know.
+    `validation` is its official validation split, or the part of a series that is kept for it; without one rows of the
+    training split are held out. `source` is an address or a citation; `note` says what a reader of a card has to know.
     """
 
     name: str
@@ -52,3 +54,4 @@ class Dataset:
     labels: tuple[str, ...]
     train: Split
     test: Split
+    validation: Split | None = None

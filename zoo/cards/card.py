@@ -30,7 +30,7 @@ def render_card(artifact: Artifact, folder: Path = FOLDER) -> str:
     """The card as Markdown; `folder` holds the measurements."""
     manifest, certificate = artifact.manifest, artifact.certificate
     evaluation, inference = measured(artifact, "evaluation", folder), measured(artifact, "inference", folder)
-    codec = make_codec(manifest.task, manifest.codec)
+    codec = make_codec(manifest.task, manifest.codec, artifact.folder)
     sections = [
         f"# {manifest.model} v{manifest.version}",
         f"{manifest.summary}.",

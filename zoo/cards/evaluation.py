@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from zoo.calls import drive
+from zoo.calls import drive, in_parts
 from zoo.cards.intervals import RESAMPLES, bootstrap_interval, wilson_interval
 from zoo.codecs import make_codec
 from zoo.codecs.classes import softmax
 from zoo.errors import IntegrityError
 from zoo.hub import Artifact
-from zoo.metrics import load_metric
+from zoo.metrics import Metric, load_metric
 from zoo.model import Model
 from zoo.run import EVALUATION, load_arrays
 from zoo.spec import Arrays
@@ -32,8 +32,9 @@ def evaluate(artifact: Artifact, run: Path) -> dict[str, Any]:
     metric = load_metric(artifact.manifest.training["metric"])
     calls = _Calls(model)
     scores = drive(metric.score(arrays), calls.run)
-    _compare(artifact, float(scores.mean()), len(scores))
-    found = {"metric": metric.name, "rows": len(scores), "value": float(scores.mean()), **_interval(scores)}
+    value = metric.reduce(scores)
+    _compare(artifact, value, len(scores))
+    found = {"metric": metric.name, "rows": len(scores), "value": value, **_interval(metric, scores)}
     return {**found, **_classes(artifact, arrays, calls.outputs)}
 
 
@@ -45,12 +46,8 @@ class _Calls:
         self.outputs: dict[str, Arrays] = {}
 
     def run(self, graph: str, inputs: Arrays) -> Arrays:
-        rows = len(next(iter(inputs.values())))
-        parts = [
-            self.model.run(graph, {name: array[start : start + ROWS] for name, array in inputs.items()})
-            for start in range(0, rows, ROWS)
-        ]
-        self.outputs[graph] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        spec = self.model.manifest.graph(graph)
+        self.outputs[graph] = in_parts(spec, inputs, ROWS, lambda part: self.model.run(graph, part))
         return self.outputs[graph]
 
 
@@ -63,17 +60,17 @@ def _compare(artifact: Artifact, value: float, rows: int) -> None:
         )
 
 
-def _interval(scores: np.ndarray) -> dict[str, Any]:
-    if np.isin(scores, (0, 1)).all():
+def _interval(metric: Metric, scores: np.ndarray) -> dict[str, Any]:
+    if metric.is_mean and np.isin(scores, (0, 1)).all():
         low, high = wilson_interval(float(scores.mean()), len(scores))
         return {"low": low, "high": high, "interval": "Wilson"}
-    low, high = bootstrap_interval(scores)
+    low, high = bootstrap_interval(scores, metric.reduce)
     return {"low": low, "high": high, "interval": f"percentile bootstrap, {RESAMPLES:,} resamples of the rows"}
 
 
 def _classes(artifact: Artifact, arrays: Mapping[str, np.ndarray], outputs: Mapping[str, Arrays]) -> dict[str, Any]:
     """Confusion matrix (rows: truth, columns: answer) and the mean of the largest probability; of classifiers only."""
-    codec: Any = make_codec(artifact.manifest.task, artifact.manifest.codec)
+    codec: Any = make_codec(artifact.manifest.task, artifact.manifest.codec, artifact.folder)
     labels = getattr(codec, "labels", ())
     if not 2 <= len(labels) <= MAX_CLASSES or codec.graph not in outputs:
         return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,12 +18,12 @@ def wilson_interval(share: float, count: int) -> tuple[float, float]:
     return centre - half, centre + half
 
 
-def bootstrap_interval(scores: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """Percentile interval of a mean, from the values of its rows, (rows,).
+def bootstrap_interval(scores: np.ndarray, reduce: Callable[[np.ndarray], float], seed: int = 0) -> tuple[float, float]:
+    """Percentile interval of the figure that `reduce` makes of rows, (rows, …).
 
     Efron and Tibshirani (1993), chapter 13, https://doi.org/10.1201/9780429246593.
     """
     rng, rows = np.random.default_rng(seed), len(scores)
-    means = [scores[rng.integers(0, rows, rows)].mean() for _ in range(RESAMPLES)]
-    low, high = np.quantile(means, [0.025, 0.975])
+    figures = [reduce(scores[rng.integers(0, rows, rows)]) for _ in range(RESAMPLES)]
+    low, high = np.quantile(figures, [0.025, 0.975])
     return float(low), float(high)

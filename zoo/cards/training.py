@@ -30,17 +30,26 @@ def training(manifest: Manifest) -> str:
 
 
 def curves(manifest: Manifest) -> list[Chart]:
-    """Loss and validation metric by epoch; none of a model that is fitted in one step."""
+    """Loss and validation metric by epoch; none of a model that is fitted in one step.
+
+    Not every epoch need have a metric.
+    """
     found, metric = manifest.training["curves"], manifest.training["metric"]
     epochs = found.get("epoch", [])
     if len(epochs) < 2:
         return []
     losses = {name: found[f"{name}_loss"] for name in ("train", "validation") if found.get(f"{name}_loss")}
-    scores = {"validation": found["validation_metric"]} if found.get("validation_metric") else {}
-    charts = (("Loss by epoch", "loss", losses), (f"Validation {metric} by epoch", metric, scores))
+    judged = [
+        (epoch, value) for epoch, value in zip(epochs, found.get("validation_metric", []), strict=False) if value is not None
+    ]
+    scores = {"validation": [value for _, value in judged]} if len(judged) > 1 else {}
+    charts = (
+        ("Loss by epoch", "loss", epochs, losses),
+        (f"Validation {metric} by epoch", metric, [e for e, _ in judged], scores),
+    )
     return [
-        Chart(title, "epoch", y, epochs[0], epochs[-1], lines)
-        for title, y, lines in charts
+        Chart(title, "epoch", y, x[0], x[-1], lines)
+        for title, y, x, lines in charts
         if lines and all(math.isfinite(value) for values in lines.values() for value in values)
     ]
 

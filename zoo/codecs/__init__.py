@@ -1,6 +1,7 @@
 """Codecs: what a person has (PNG, CSV, JSON) ↔ port arrays ↔ an answer. One file a task, named like it.
 
-A codec is a frozen dataclass whose fields are its settings in the manifest. It has
+A codec is a frozen dataclass whose fields are its settings in the manifest, and `files` where it reads some (a tokenizer,
+say): the folder that has them. It has
 
 - `read(data, media_type)` → the raw arrays in a file or request body, one an item,
 - `encode(raws)` → the port arrays of the graph that is called first,
@@ -9,6 +10,7 @@ A codec is a frozen dataclass whose fields are its settings in the manifest. It 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -39,12 +41,18 @@ def task_names() -> tuple[str, ...]:
     return tuple(sorted(stem.replace("_", "-") for stem in stems if stem not in ("__init__", "classes", "read", "picture")))
 
 
-def make_codec(task: str, settings: Mapping[str, Any]) -> Codec:
-    """The codec of a task, set up by a manifest. Raises UnknownNameError and, for a wrong setting, UsageError."""
+def make_codec(task: str, settings: Mapping[str, Any], files: Path | None = None) -> Codec:
+    """The codec of a task, set up by a manifest and the artifact's `files`.
+
+    Raises UnknownNameError and, for a wrong setting, UsageError.
+    """
     if task not in task_names():
         raise UnknownNameError("task", task, task_names())
     codec = import_module(f"zoo.codecs.{task.replace('-', '_')}").CODEC
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    if "files" in (field.name for field in dataclasses.fields(codec)):
+        given["files"] = files
     try:
-        return codec(**{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()})
+        return codec(**given)
     except TypeError as error:
         raise UsageError(f"The codec of {task} does not take these settings ({error}); export the model again.") from error

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from training.augment import turn_and_move
 from training.command import recipe_main
 from training.data import Split, mnist
 from training.objectives import cross_entropy
@@ -30,6 +31,7 @@ RECIPE = Recipe(
     load=mnist.load,
     codec=codec,
     metric="accuracy",
+    augment=turn_and_move,
     objective=cross_entropy(),
     settings=Settings(epochs=30, lr=2e-3, shift=2, rotate=10, average=0.999, precision="bf16-mixed"),
     reference={"accuracy": 0.9929, "what": "Adam, 30 epochs; study by optimiser of the same network"},

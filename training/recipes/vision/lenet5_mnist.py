@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from training.augment import turn_and_move
 from training.command import recipe_main
 from training.data import Split, mnist
 from training.objectives import cross_entropy
@@ -27,6 +28,7 @@ RECIPE = Recipe(
     load=mnist.load,
     codec=codec,
     metric="accuracy",
+    augment=turn_and_move,
     objective=cross_entropy(),
     settings=Settings(epochs=20, lr=2e-3, shift=1, rotate=7, average=0.999, threads=1),
 )
