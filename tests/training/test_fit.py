@@ -15,6 +15,7 @@ import torch
 
 from training import fit as fit_module
 from training import state as state_module
+from training.recipe import Turn
 from training.recipes import load_recipe, recipe_modules
 from training.state import TrainState, load_state, save_state
 from training.train import make_fabric, recipe_of, select
@@ -188,6 +189,57 @@ def test_early_stopping_restores_the_best_weights(run_recipe, tmp_path, patience
     best = Original.load(tmp_path / CHECKPOINT).model.state_dict()
     equal = [all(torch.equal(best[name], weights[name]) for name in best) for weights in scripted.weights]
     assert equal == [number == 2 for number in range(epochs)]
+
+
+@pytest.mark.parametrize(("keep", "metric_every", "kept", "judged"), [
+    ("metric", 1, 3, [0.2, 0.4, 0.3, 0.6, 0.5]), ("metric", 2, 3, [None, 0.4, None, 0.6, 0.5]),
+    ("last", 1, 4, [0.2, 0.4, 0.3, 0.6, 0.5]), ("loss", 1, 2, [0.2, 0.4, 0.3, 0.6, 0.5]),
+])  # fmt: skip
+def test_the_weights_that_the_settings_name_are_kept(run_recipe, tmp_path, monkeypatch, keep, metric_every, kept, judged):
+    """Validation accuracy 0.2, 0.4, 0.3, 0.6, 0.5; the loss is smallest in the third epoch of five."""
+    recipe = recipe_of("softmax-digits", [*SMALL, "epochs=5", f"keep={keep}", f"metric_every={metric_every}"])
+    scripted = Scripted(recipe.objective, [0.5, 0.4, 0.1, 0.2, 0.3])
+    accuracies = [0.2, 0.4, 0.3, 0.6, 0.5]
+    monkeypatch.setattr(fit_module, "score", lambda *_: accuracies[len(scripted.weights) - 1])
+    run = run_recipe("softmax-digits", dataclasses.replace(recipe, objective=scripted), tmp_path)
+    assert run.curves["validation_metric"] == judged
+    best = Original.load(tmp_path / CHECKPOINT).model.state_dict()
+    equal = [all(torch.equal(best[name], weights[name]) for name in best) for weights in scripted.weights]
+    assert equal == [number == kept for number in range(5)]
+
+
+def test_turns_change_only_their_own_part(run_recipe, tmp_path):
+    """The encoder's turn, whose loss is that of the whole, leaves the rest as it began; so does the decoder's."""
+    recipe = recipe_of("vae-mnist", [*SMALL, "epochs=1"])
+    torch.manual_seed(0)
+    begun = Original.build(recipe.family, recipe.config).model.state_dict()
+    for part in ("encoder", "decoder"):
+        turned = dataclasses.replace(recipe, objective=(Turn(objective=recipe.objective, part=part),))
+        run_recipe("vae-mnist", turned, tmp_path / part)
+        after = Original.load(tmp_path / part / CHECKPOINT).model.state_dict()
+        same = {name: torch.equal(tensor, begun[name]) for name, tensor in after.items()}
+        assert not same[f"{part}.0.weight"]
+        assert all(same[name] for name in same if not name.startswith(part))
+
+
+def test_batches_are_cut_from_what_the_recipe_learns_and_changed_by_it(run_recipe, tmp_path):
+    recipe = recipe_of("softmax-digits", [*SMALL, "epochs=1"])
+    seen = []
+
+    def learn(split, settings):
+        return {"number": np.arange(len(split)), "x": np.zeros((len(split), 64), np.float32), "targets": split.targets}
+
+    def augment(batch, settings, generator):
+        return {**batch, "number": -batch["number"]}
+
+    def objective(model, batch, generator):
+        if model.training:
+            seen.extend(batch["number"].tolist())
+        return recipe.objective(model, {"x": batch["x"], "targets": batch["targets"]}, generator)
+
+    run_recipe("softmax-digits", dataclasses.replace(recipe, learn=learn, augment=augment, objective=objective), tmp_path)
+    assert len(set(seen)) == len(seen) >= 40
+    assert max(seen) <= 0
 
 
 def test_the_learning_rate_of_each_epoch_is_noted(run_recipe, tmp_path):

@@ -6,9 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from zoo.calls import Call, drive, drive_async
+import zoo
+from zoo.calls import Call, drive, drive_async, in_parts
 from zoo.errors import UnknownNameError
-from zoo.metrics import load_metric, metric_names
+from zoo.metrics import Metric, load_metric, metric_names
+from zoo.spec import Graph, Port
 
 
 def doubling():
@@ -47,6 +49,39 @@ def test_an_error_of_a_call_reaches_the_caller():
 
     with pytest.raises(KeyError, match="gone"):
         drive(doubling(), fail)
+
+
+@pytest.mark.parametrize(("batch", "sizes"), [("batch", [3, 3, 1]), (None, [7])])
+def test_rows_are_computed_in_parts_where_they_are_independent(batch, sizes):
+    x = Port(name="x", dtype="float32", shape=("batch", 2))
+    graph = Graph(inputs=(x,), outputs=(Port(name="y", dtype="float32", shape=("batch", 2)),), batch=batch)
+    asked = []
+
+    def double(part):
+        asked.append(len(part["x"]))
+        return {"y": part["x"] * 2}
+
+    x = np.arange(14.0).reshape(7, 2)
+    assert np.array_equal(in_parts(graph, {"x": x}, 3, double)["y"], x * 2)
+    assert asked == sizes
+
+
+def test_a_call_may_ask_a_published_model():
+    def judged():
+        outputs = yield Call("predict", {"x": np.zeros((2, 64), np.float32)}, model="softmax-digits")
+        return outputs
+
+    found = drive(judged(), run)
+    expected = zoo.load("softmax-digits").run("predict", {"x": np.zeros((2, 64), np.float32)})
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_figure_that_is_no_mean_is_resampled_as_a_whole():
+    """The figure is the range of the first column; 2 and 4 times itself differ by it, whatever rows are drawn."""
+    metric = Metric("range", None, lambda rows: float(np.ptp(rows[:, 0])), 1, False)
+    rows = np.array([[0.0, 1], [1, 1], [5, 1]])
+    differences = metric.resample(2 * rows, 4 * rows, np.random.default_rng(0), 200)
+    assert set(np.round(differences, 9)) == {0.0, 2.0, 8.0, 10.0}  # 2 · the ranges 0, 1, 4 and 5
 
 
 def test_accuracy_is_a_row_of_ones_and_zeros():

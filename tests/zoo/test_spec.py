@@ -74,8 +74,8 @@ def test_one_bad_number_among_many_is_found():
         ({"dtype": "float"}, "has dtype 'float'; choose one of float32"),
         ({"role": "input"}, "has role 'input'; choose one of data"),
         ({"low": 2, "high": 1}, "has the empty range 2 to 1; swap them"),
-        ({"role": "length"}, "`axis` belongs to role length, and role length needs it"),
-        ({"axis": "time"}, "`axis` belongs to role length"),
+        ({"role": "length"}, "`axis` belongs to the roles length and index, and they need it"),
+        ({"axis": "time"}, "`axis` belongs to the roles length and index"),
     ],
 )
 def test_a_port_that_contradicts_itself_is_refused(changes, message):
@@ -101,7 +101,7 @@ OTHER = Port(name="other", dtype="float32", shape=("batch", 3), argmax_of="z")
         ({"batch": "time"}, "batches along 'time', the first axis of no input"),
         ({"axes": (Axis(name="space"),)}, "bounds the axis 'space', which no input has"),
         ({"inputs": (Port(name="l", dtype="int64", shape=("batch",), role="length", axis="time"),), "axes": ()},
-         "Port 'l' counts steps of the axis 'time', which no input has"),
+         "Port 'l' is about the axis 'time', which no input has"),
         ({"outputs": (OTHER,)}, "Port 'other' is the argmax of 'z', which is no output"),
     ],
 )  # fmt: skip
@@ -130,3 +130,37 @@ def test_half_a_description_is_refused(missing):
 def test_a_whole_input_may_be_one_case():
     nodes = Graph(inputs=(Port(name="x", dtype="float32", shape=("nodes", 2)),), outputs=(Y,), batch=None)
     assert nodes.check({"x": np.zeros((5, 2), np.float32)}) == {"nodes": 5}
+
+
+NODES = Port(name="nodes", dtype="float32", shape=("node", 2))
+EDGES = Port(name="edges", dtype="int64", shape=(2, "edge"), role="index", axis="node")
+
+
+@pytest.mark.parametrize(
+    ("edges", "wrong"), [([[0, 2], [1, 0]], None), ([[0, 3], [1, 0]], "0 to 3"), ([[-1, 0], [0, 0]], "-1 to 0")]
+)
+def test_an_index_points_into_its_axis(edges, wrong):
+    graph = Graph(inputs=(NODES, EDGES), outputs=(Port(name="y", dtype="float32", shape=("node",)),), batch=None)
+    inputs = {"nodes": np.zeros((3, 2), np.float32), "edges": np.array(edges)}
+    if wrong is None:
+        assert graph.check(inputs) == {"node": 3, "edge": 2}
+        return
+    with pytest.raises(PortError, match=f"'edges' holds indices from {wrong}; axis 'node' has 3 steps, so send 0 to 2"):
+        graph.check(inputs)
+
+
+def test_a_state_that_is_left_out_is_zero():
+    token = Port(name="token", dtype="int64", shape=("batch", "time"))
+    past = Port(name="past", dtype="float32", shape=("batch", 2, "cached"), role="state")
+    count = Port(name="count", dtype="int64", shape=("batch",), role="state")
+    present = Port(name="present", dtype="float32", shape=("batch", 2, "cached"), feeds="past")
+    graph = Graph(inputs=(token, past, count), outputs=(present,), axes=(Axis(name="cached", low=0),))
+    inputs = {"token": np.ones((3, 4), np.int64)}
+    whole = graph.complete(inputs)
+    assert {name: (array.shape, array.dtype.name) for name, array in whole.items()} == {
+        "token": ((3, 4), "int64"), "past": ((3, 2, 0), "float32"), "count": ((3,), "int64"),
+    }  # fmt: skip
+    assert not whole["count"].any()
+    graph.check(whole)
+    given = {**inputs, "past": np.ones((3, 2, 5), np.float32), "count": np.full(3, 5)}
+    assert all(graph.complete(given)[name] is array for name, array in given.items())
