@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from zoo.entries import join_rows
 from zoo.spec import Arrays, Graph
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ def in_parts(graph: Graph, inputs: Mapping[str, np.ndarray], rows: int, run: Cal
     if graph.batch is None:
         return run(dict(inputs))
     total = len(next(iter(inputs.values())))
-    parts = [run({name: array[start : start + rows] for name, array in inputs.items()}) for start in range(0, total, rows)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    starts = range(0, total, rows)
+    parts = [run({name: array[start : start + rows] for name, array in inputs.items()}) for start in starts]
+    return join_rows(graph, parts, [min(rows, total - start) for start in starts])
 
 
 def _elsewhere(call: Call) -> Arrays:
