@@ -36,6 +36,20 @@ def read_image(data: bytes, height: int, width: int, channels: int, *, light_on_
     With `light_on_dark`, a picture whose border is brighter than mid-grey is inverted: people draw dark on light.
     Raises CodecError for other bytes and for more than 64 megapixels.
     """
+    image = decode_image(data, channels)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    pixels = np.asarray(image)
+    if light_on_dark and np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])) > 127:
+        pixels = 255 - pixels
+    return pixels
+
+
+def decode_image(data: bytes, channels: int) -> Image.Image:
+    """A PNG or JPEG at its own size, in grey (1 channel) or colours (3), what is transparent in white.
+
+    Raises CodecError for other bytes and for more than 64 megapixels.
+    """
     if count_pixels(data) > MAX_PIXELS:
         raise CodecError(f"The image has too many pixels; send at most {MAX_PIXELS:,} pixels.")
     try:
@@ -43,15 +57,9 @@ def read_image(data: bytes, height: int, width: int, channels: int, *, light_on_
         if image.mode in ("LA", "RGBA", "P"):
             opaque = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
-        image = image.convert("L" if channels == 1 else "RGB")
+        return image.convert("L" if channels == 1 else "RGB")
     except Exception as error:  # Pillow raises what the damaged part of the file leads to
         raise CodecError(f"The image cannot be read ({error}); send a PNG or a JPEG.") from error
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.LANCZOS)
-    pixels = np.asarray(image)
-    if light_on_dark and np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])) > 127:
-        pixels = 255 - pixels
-    return pixels
 
 
 def read_table(data: bytes) -> np.ndarray:
