@@ -3,6 +3,7 @@
 No test reads the machine's own data or hub: `ZOO_DATA`, `ZOO_HUB` and `ZOO_CACHE` are unset for the whole session.
 """
 
+import dataclasses
 import hashlib
 import importlib.util
 import os
@@ -108,8 +109,8 @@ def raw_data(tmp_path_factory):
                 path = folder / file.path
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-                digest = hashlib.sha256(read(path)).hexdigest()
-                files.append(type(file)(url="http://127.0.0.1:1/", path=file.path, sha256=digest))
+                digest = hashlib.sha256(content if file.packed else read(path)).hexdigest()
+                files.append(dataclasses.replace(file, url="http://127.0.0.1:1/", sha256=digest))
             patch.setattr(module, "FILES", tuple(files))
         return folder
 

@@ -18,7 +18,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from training.data import cache
+from training.data import cache, zips
 from training.data.raw import RawFile, is_intact
 from zoo.errors import DataError
 
@@ -34,16 +34,21 @@ def fetch(*files: RawFile) -> list[Path]:
 
     Raises DataError when a file of `$ZOO_DATA` is damaged, when nothing works, or when the cache cannot be written.
     """
-    return [_from_folder(file) or _from_cache(file) or _from_source(file) for file in files]
+    return [at_hand(file) or _from_source(file) for file in files]
+
+
+def at_hand(file: RawFile) -> Path | None:
+    """The path of the file where `$ZOO_DATA` or the cache has it. Raises DataError when that of `$ZOO_DATA` is damaged."""
+    return _from_folder(file) or _from_cache(file)
 
 
 def _from_folder(file: RawFile) -> Path | None:
     folder = os.environ.get("ZOO_DATA")
     paths = [Path(folder).expanduser() / form for form in file.forms] if folder else []
     path = next((path for path in paths if path.is_file()), None)
-    if path and not is_intact(path, file.sha256):
+    if path and not _has_content(path, file):
         raise DataError(
-            f"{path} is not the file that {file.url} names: its content differs from sha256 {file.sha256[:12]}…; "
+            f"{path} is not the file that {file.url or 'its loader'} names: its content differs from sha256 {file.sha256[:12]}…; "
             "delete it, or point ZOO_DATA elsewhere."
         )
     return path
@@ -51,7 +56,13 @@ def _from_folder(file: RawFile) -> Path | None:
 
 def _from_cache(file: RawFile) -> Path | None:
     path = cache.folder() / file.path
-    return path if path.is_file() and is_intact(path, file.sha256) else None
+    return path if path.is_file() and _has_content(path, file) else None
+
+
+def _has_content(path: Path, file: RawFile) -> bool:
+    if file.folder:
+        return zips.digest(path, file.folder) == file.sha256
+    return is_intact(path, file.sha256, packed=file.packed)
 
 
 def _from_source(file: RawFile) -> Path:
@@ -78,7 +89,7 @@ def _is_passing(error: Exception) -> bool:
 def _download(file: RawFile, target: Path) -> Path:
     with _part(target) as part:
         _stream(file, part)
-        if not is_intact(part, file.sha256):
+        if not _has_content(part, file):
             raise _WrongBytesError(f"the content differs from sha256 {file.sha256[:12]}…")
         part.replace(target)
     return target

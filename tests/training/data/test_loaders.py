@@ -1,13 +1,18 @@
 """The loaders on tiny files of the real format, from a server and from a folder; the real files are not needed."""
 
+import dataclasses
 import gzip
 import hashlib
+import io
+import tarfile
+import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 
-from training.data import digits, japanese_vowels, mnist
+from training.data import cifar10, digits, japanese_vowels, mnist
 from training.data.raw import RawFile
 from zoo.errors import DataError
 
@@ -88,9 +93,131 @@ def test_packed_files_of_a_folder_serve_for_a_plain_public_file(monkeypatch, tmp
     assert len(japanese_vowels.load().train) == 2
 
 
-@pytest.mark.parametrize("module", [mnist, japanese_vowels])
+def picture_row(label, red, green, blue):
+    """A row of CIFAR-10's binary form: one colour, but for a second pixel that is one lighter."""
+    planes = np.repeat(np.array([red, green, blue], np.uint8)[:, None], 1024, axis=1)
+    planes[:, 1] += 1
+    return bytes([label]) + planes.tobytes()
+
+
+def archive_of(contents):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def jpeg(colour):
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32), colour).save(buffer, format="JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def copy_of(pictures):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in pictures.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+CIFAR = {
+    "batches.meta.txt": b"airplane\n",
+    "test_batch.bin": picture_row(9, 7, 8, 9),
+    **{f"data_batch_{number}.bin": picture_row(number, 10 * number, 100, 200) for number in (3, 1, 2, 5, 4)},
+}
+COPY = {
+    "test/frog/0000.jpg": jpeg((0, 255, 0)),
+    "train/airplane/0000.jpg": jpeg((255, 0, 0)),
+    "train/airplane/0010.jpg": jpeg((9, 9, 9)),
+    "train/truck/0000.jpg": jpeg((0, 0, 255)),
+    "train/truck/0002.jpg": jpeg((200, 200, 200)),
+}
+
+
+def install_cifar10(monkeypatch, folder, original=None, copy=None):
+    """Let `folder` be ZOO_DATA, with these contents of the original and of the copy."""
+
+    def install(file, content):
+        if content is None:
+            return dataclasses.replace(file, url="http://127.0.0.1:1/")
+        (folder / file.path).parent.mkdir(exist_ok=True)
+        (folder / file.path).write_bytes(content)
+        return dataclasses.replace(file, url="http://127.0.0.1:1/", sha256=hashlib.sha256(content).hexdigest())
+
+    monkeypatch.setattr(cifar10, "FILES", (install(cifar10.FILES[0], original),))
+    monkeypatch.setattr(cifar10, "COPY", install(cifar10.COPY, copy))
+    monkeypatch.setenv("ZOO_DATA", str(folder))
+
+
+def test_cifar10(monkeypatch, source):
+    stored = archive_of(CIFAR)
+    file = dataclasses.replace(source.file(cifar10.FILES[0].path, stored), packed=True)
+    monkeypatch.setattr(cifar10, "FILES", (file,))
+    dataset = cifar10.load()
+    assert dataset.train.targets.tolist() == [1, 2, 3, 4, 5]
+    assert (dataset.train.raws.shape, dataset.train.raws.dtype) == ((5, 32, 32, 3), np.uint8)
+    assert dataset.train.raws[2, 31, 31].tolist() == [30, 100, 200]  # red, green, blue
+    assert dataset.train.raws[2, 0, :3, 0].tolist() == [30, 31, 30]  # a row from left to right
+    assert dataset.test.targets.tolist() == [9]
+    assert (dataset.labels[0], dataset.labels[3], dataset.labels[9]) == ("airplane", "cat", "truck")
+    assert dataset.note == ""
+
+
+def test_the_copy_of_cifar10_is_read_and_named(monkeypatch, tmp_path):
+    install_cifar10(monkeypatch, tmp_path, copy=copy_of(COPY))
+    dataset = cifar10.load()
+    assert dataset.train.targets.tolist() == [0, 9, 9, 0]  # by number, then by class
+    colours = np.array([[255, 0, 0], [0, 0, 255], [200, 200, 200], [9, 9, 9]])
+    assert np.abs(dataset.train.raws[:, 16, 16].astype(int) - colours).max() <= 2
+    assert dataset.test.targets.tolist() == [6]
+    assert "JPEG" in dataset.note
+    assert "not bit-equal" in dataset.note
+
+
+def test_the_original_goes_before_the_copy(monkeypatch, tmp_path):
+    install_cifar10(monkeypatch, tmp_path, original=archive_of(CIFAR), copy=copy_of(COPY))
+    dataset = cifar10.load()
+    assert (len(dataset.train), dataset.note) == (5, "")
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        {**CIFAR, "data_batch_4.bin": CIFAR["data_batch_4.bin"][:-1]},
+        {**CIFAR, "test_batch.bin": picture_row(10, 0, 0, 0)},
+        {name: content for name, content in CIFAR.items() if name != "data_batch_2.bin"},
+    ],
+    ids=["a byte too few", "a label too large", "no second batch"],
+)
+def test_a_cifar10_of_another_layout_is_refused(monkeypatch, tmp_path, contents):
+    install_cifar10(monkeypatch, tmp_path, original=archive_of(contents))
+    with pytest.raises(DataError, match=r"cifar-10-binary\.tar\.gz is not laid out as CIFAR-10 is"):
+        cifar10.load()
+
+
+@pytest.mark.parametrize("name", ["train/lorry/0001.jpg", "train/truck/first.jpg"])
+def test_a_copy_of_cifar10_of_another_layout_is_refused(monkeypatch, tmp_path, name):
+    install_cifar10(monkeypatch, tmp_path, copy=copy_of({**COPY, name: jpeg((0, 0, 0))}))
+    with pytest.raises(DataError, match=r"cifar10-jpeg\.zip is not laid out as CIFAR-10 is"):
+        cifar10.load()
+
+
+def test_a_packed_file_is_known_by_its_stored_bytes(monkeypatch, tmp_path):
+    """Another gzip of the same tar is not the published archive."""
+    stored = archive_of(CIFAR)
+    install_cifar10(monkeypatch, tmp_path, original=stored)
+    (tmp_path / cifar10.FILES[0].path).write_bytes(gzip.compress(gzip.decompress(stored), mtime=1))
+    with pytest.raises(DataError, match="content differs"):
+        cifar10.load()
+
+
+@pytest.mark.parametrize("module", [mnist, japanese_vowels, cifar10])
 def test_without_network_and_folder_the_error_says_what_to_do(monkeypatch, cache, module):
-    files = tuple(RawFile(url="http://127.0.0.1:1/x", path=file.path, sha256=file.sha256) for file in module.FILES)
+    files = tuple(dataclasses.replace(file, url="http://127.0.0.1:1/x") for file in module.FILES)
     monkeypatch.setattr(module, "FILES", files)
     with pytest.raises(DataError, match=r"http://127\.0\.0\.1:1/x .*ZOO_DATA") as caught:
         module.load()
