@@ -48,8 +48,8 @@ def _from_folder(file: RawFile) -> Path | None:
     path = next((path for path in paths if path.is_file()), None)
     if path and not _has_content(path, file):
         raise DataError(
-            f"{path} is not the file that {file.url or 'its loader'} names: its content differs from sha256 {file.sha256[:12]}…; "
-            "delete it, or point ZOO_DATA elsewhere."
+            f"{path} is not the file that {file.url or 'its loader'} names: its content differs from sha256 "
+            f"{file.sha256[:12]}…; delete it, or point ZOO_DATA elsewhere."
         )
     return path
 
