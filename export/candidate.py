@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from export.exporter import export_graph
+from export.share import share_weights
 from export.twins import VARIANTS, make_twin
+from zoo.artifact import weights_file
 from zoo.budgets import BUDGETS
 from zoo.errors import ExportError, UnknownNameError, UsageError
 from zoo.hub import GOLDEN, ORIGINAL
@@ -53,6 +55,9 @@ def build_candidate(run_folder: Path, target: Path, *, version: int, variants: t
     for variant, graph in itertools.product(chosen, original.graphs):
         twin = temporary / graph.variant_file(variant)
         make_twin(variant, temporary / graph.file, twin, graph, graph_inputs(calibration, graph))
+    for variant in ("", *chosen):
+        files = [temporary / graph.variant_file(variant) for graph in original.graphs]
+        share_weights(files, temporary / weights_file(variant))
     save_arrays(temporary / GOLDEN, golden(original, load_arrays(run_folder / EVALUATION)))
     shutil.copytree(run_folder / CHECKPOINT, temporary / ORIGINAL)
     for folder in (FILES, PICTURES):

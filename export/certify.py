@@ -12,6 +12,7 @@ from export.compare import FACTOR, OutputRecord
 from export.prove import GraphReport
 from export.twins import VARIANTS
 from export.validate import Report
+from zoo.artifact import weights_file
 from zoo.errors import ParityError
 from zoo.manifest import Certificate, Manifest, file_hashes
 
@@ -56,6 +57,7 @@ def _remove_refused(report: Report, folder: Path, manifest: Manifest) -> None:
         if variant not in accepted:
             for graph in manifest.graphs:
                 (folder / graph.variant_file(variant)).unlink(missing_ok=True)
+            (folder / weights_file(variant)).unlink(missing_ok=True)
 
 
 def _graph(graph: GraphReport) -> dict[str, Any]:

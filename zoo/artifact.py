@@ -16,6 +16,11 @@ GOLDEN = "golden.npz"
 ORIGINAL = "original"
 
 
+def weights_file(variant: str = "") -> str:
+    """Where weights lie that several graphs of a model, or of a variant of it, hold: `weights.bin` or `weights.int8.bin`."""
+    return f"weights.{variant}.bin" if variant else "weights.bin"
+
+
 @dataclass(frozen=True)
 class Artifact:
     """One published version of a model, as a folder."""
@@ -67,8 +72,13 @@ def index_entry(artifact: Artifact) -> dict[str, Any]:
         "metrics": manifest.metrics,
         "licence": manifest.data["licence"],
         "bytes": sum(sizes.values()),
-        "graph_bytes": sum(size for name, size in sizes.items() if "/" not in name and ".onnx" in name),
+        "graph_bytes": sum(size for name, size in sizes.items() if _is_graph(name)),
         "certificate": bound[CERTIFICATE],
         "card": bound[CARD],
         "files": {name: {"sha256": hashes[name], "bytes": size} for name, size in sizes.items() if name in hashes},
     }
+
+
+def _is_graph(name: str) -> bool:
+    """Whether a file is a graph, or weights of graphs."""
+    return "/" not in name and (".onnx" in name or (name.startswith("weights.") and name.endswith(".bin")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from zoo.artifact import weights_file
 from zoo.cards.markdown import table
 from zoo.hub import Artifact
 
@@ -11,7 +12,9 @@ ORIGINAL = {"torch": "PyTorch eager", "estimator": "scikit-learn"}
 
 
 def graph_bytes(artifact: Artifact, variant: str = "") -> int:
-    return sum((artifact.folder / graph.variant_file(variant)).stat().st_size for graph in artifact.manifest.graphs)
+    """Size of the graphs' files, the weights that they share among them."""
+    names = [*(graph.variant_file(variant) for graph in artifact.manifest.graphs), weights_file(variant)]
+    return sum(path.stat().st_size for path in map(artifact.folder.joinpath, names) if path.is_file())
 
 
 def sizes(artifact: Artifact) -> str:
