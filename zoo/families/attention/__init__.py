@@ -1,0 +1,1 @@
+"""Networks whose tokens look at one another."""
