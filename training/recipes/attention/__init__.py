@@ -1,0 +1,1 @@
+"""Recipes of networks whose tokens look at one another."""

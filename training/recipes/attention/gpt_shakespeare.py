@@ -1,0 +1,74 @@
+"""gpt-shakespeare: a small GPT that writes plays character by character.
+
+Data: Tiny Shakespeare, split where it lies: the last tenth is scored once, a tenth of the rest is validated on. Batches are
+cut from rows of twice the context, each epoch at other places. The figure is nats a character: every character of the
+split is scored once, predicted from the 130 to 259 characters before it, as far as attention reaches (255).
+
+    python -m training.recipes.attention.gpt_shakespeare --seed 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from training.command import recipe_main
+from training.data import Split, tinyshakespeare
+from training.recipe import Batch, Recipe, Settings
+from zoo.families.attention.gpt import Config
+from zoo.spec import Arrays
+
+CONFIG = Config()
+STRETCH = 130  # characters that a row of the figure scores: 858 rows are the last tenth exactly
+
+
+def codec(train: Split) -> dict[str, Any]:
+    return {
+        "vocabulary": list(tinyshakespeare.CHARACTERS),
+        "context": CONFIG.context,
+        "longest_step": CONFIG.longest_step,
+    }
+
+
+def learn(split: Split, settings: Mapping[str, Any]) -> Arrays:
+    return {"targets": split.targets}
+
+
+def cut(batch: Batch, settings: Settings, generator: torch.Generator) -> Batch:
+    """A context and its next character out of each row, each at its own random place."""
+    text = batch["targets"]
+    latest = text.shape[1] - CONFIG.context - 1
+    start = torch.randint(latest + 1, (len(text), 1), generator=generator, device=generator.device).to(text.device)
+    return {"targets": text.gather(1, start + torch.arange(CONFIG.context + 1, device=text.device))}
+
+
+def next_character(model: Any, batch: Batch, generator: torch.Generator) -> Tensor:
+    """Mean cross-entropy in nats of every character of a row but the first, given those before it in the row."""
+    text = batch["targets"][:, : CONFIG.context + 1]
+    return functional.cross_entropy(model(text[:, :-1]).flatten(0, 1), text[:, 1:].flatten())
+
+
+RECIPE = Recipe(
+    family="gpt",
+    config=CONFIG,
+    summary="GPT of 0.7 million weights that continues Shakespeare's plays character by character",
+    load=partial(tinyshakespeare.load, chunk=2 * CONFIG.context, stretch=STRETCH),
+    codec=codec,
+    learn=learn,
+    augment=cut,
+    objective=next_character,
+    metric="nats_per_token",
+    settings=Settings(
+        epochs=40, batch_size=12, optimizer="adamw", lr=3e-3, warmup_epochs=1, weight_decay=0.05, gradient_clip=1.0,
+        average=0.998, patience=40, metric_every=10, evaluation_rows=32, precision="bf16-mixed", threads=1,
+    ),
+    reference={"seed 003": "the architecture, and GPT-2 small's 124,317,696 weights; no figure"},
+)  # fmt: skip
+
+if __name__ == "__main__":
+    recipe_main(__file__)
