@@ -15,10 +15,17 @@ from training.data import Split, mnist
 from training.objectives import cross_entropy
 from training.recipe import Recipe, Settings
 from zoo.families.vision.lenet5 import Config
+from zoo.original import Original
+from zoo.spec import Arrays
 
 
 def codec(train: Split) -> dict[str, Any]:
     return {"height": 28, "width": 28, "layout": "channels-first", "labels": [str(digit) for digit in range(10)]}
+
+
+def extend(original: Original, samples: Arrays) -> Arrays:
+    """The same pictures for the graph that stops before the classes."""
+    return {"features/x": samples["predict/x"]}
 
 
 RECIPE = Recipe(
@@ -30,6 +37,7 @@ RECIPE = Recipe(
     metric="accuracy",
     augment=turn_and_move,
     objective=cross_entropy(),
+    extend=extend,
     settings=Settings(epochs=20, lr=2e-3, shift=1, rotate=7, average=0.999, threads=1),
 )
 

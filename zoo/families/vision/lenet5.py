@@ -4,7 +4,7 @@ Paper: LeCun, Bottou, Bengio, Haffner (1998), https://doi.org/10.1109/5.726791. 
 32x32 and the units are tanh; pooling averages without the paper's trainable scale and bias, the second convolution
 sees all six maps, and the classes are logits where the paper has radial basis functions. 61,706 parameters.
 
-Shape letters: B batch, C channels, H height, W width, K classes.
+Shape letters: B batch, C channels, H height, W width, F features, K classes.
 """
 
 from __future__ import annotations
@@ -49,12 +49,25 @@ class LeNet5(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return self.classifier(self.features(x_BCHW).flatten(1))  # logits, (B, K)
 
+    def embed(self, x_BCHW: Tensor) -> Tensor:
+        """What the last layer sees of a picture."""
+        hidden = self.features(x_BCHW).flatten(1)
+        for layer in list(self.classifier)[:-1]:
+            hidden = layer(hidden)
+        return hidden  # (B, F)
+
 
 def graphs(config: Config) -> tuple[Graph, ...]:
     shape = ("batch", config.channels, config.size, config.size)
     x = Port(name="x", dtype="float32", shape=shape, doc="pixel intensity", low=0, high=1)
     logits = Port(name="logits", dtype="float32", shape=("batch", config.classes), doc="log-odds, unnormalised", unit="nats")
-    return (Graph(inputs=(x,), outputs=(logits,)),)
+    features = Port(
+        name="features", dtype="float32", shape=("batch", config.hidden[1]), doc="units before the classes", low=-1, high=1
+    )
+    return (
+        Graph(inputs=(x,), outputs=(logits,)),
+        Graph(name="features", methods=("embed",), inputs=(x,), outputs=(features,)),
+    )
 
 
 FAMILY = Family(
