@@ -1,17 +1,17 @@
 """Answers that grow call by call: a text by its tokens, a picture by the steps of its sampler.
 
-A codec whose answers grow has `generate(raw, options)`, a plan (`zoo.calls`) whose result is a `Generation`: the plan may run an
-encoder first. A generation says what its next call takes and is given that call's outputs, one row each; who drives it
-puts the rows of several generations together, and carries what the graph remembers, `Graph.successors`, from one call to
-the next. `run_generations` drives some of them in this process; the service batches those of many clients.
+A codec whose answers grow has `generate(raw, options)`, a plan (`zoo.calls`) whose result is a `Generation`: the plan may
+run an encoder first. A generation says what its next call takes and is given that call's outputs, one row each; who drives
+it puts the rows of several generations together, and carries what the graph remembers, `Graph.successors`, from one call
+to the next. `run_generations` drives some of them in this process; the service batches those of many clients.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -24,17 +24,28 @@ Piece = dict[str, Any]
 class Generation(Protocol):
     """One answer in the making, by calls of the graph of this name.
 
-    A piece is what can be shown of the answer so far, as JSON has it: `{"text": "…", "token": 12}` or
+    What the graph remembers is nobody's business here, but for the states that a call brings itself: those (an encoder's,
+    say) take the place of what was remembered. A piece is what can be shown of the answer so far, as JSON has it: `{"text": "…", "token": 12}` or
     `{"step": 3, "image": "data:…"}`. The last piece of an answer has `finish_reason`.
     """
 
     graph: str
 
     def inputs(self) -> Arrays | None:
-        """The next call's inputs of one row (a batch of 1) but for the states; None when the answer is whole."""
+        """The next call's inputs of one row (a batch of 1), the states left out; None when the answer is whole."""
 
     def take(self, outputs: Arrays) -> list[Piece]:
         """The call's outputs of that row but for the states; what can be shown since the last call comes back."""
+
+
+@runtime_checkable
+class GeneratingCodec(Protocol):
+    """A codec whose answers grow."""
+
+    def read(self, data: bytes, media_type: str) -> list[np.ndarray]: ...
+
+    def generate(self, raw: np.ndarray, options: Mapping[str, Any]) -> Plan[Generation]:
+        """The answer to one raw input in the making. Raises CodecError for options that are unknown or out of range."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,13 +79,31 @@ class Carrier:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._successors = graph.successors
-        self._axes = {port.name: axis_of(port, graph) for port in graph.inputs if port.role == "state"}
+        states = [port for port in graph.inputs if port.role == "state"]
+        self._axes = {port.name: axis_of(port, graph) for port in states}
+        self._grow = any(isinstance(size, str) and size != graph.batch for port in states for size in port.shape)
 
-    def blank(self, inputs: Arrays) -> Place:
-        """The place of a row before its first call, whose inputs these are. Raises PortError when they do not fit."""
-        whole = self.graph.complete(inputs)
+    def blank(self, call: Arrays) -> Place:
+        """The place of a row before its first call. Raises PortError when that does not fit the graph."""
+        whole = self.graph.complete(call)
         self.graph.check(whole)
         return Place(States({name: whole[name] for name in self._axes}, 1, 1), 0)
+
+    def brought(self, call: Arrays, place: Place) -> tuple[Arrays, Place]:
+        """A call without the states that it brings, and the row's place, a new one if it does."""
+        if self._axes.keys().isdisjoint(call):
+            return call, place
+        row = {name: place.states.arrays[name][_rows(axis, slice(place.row, place.row + 1))] for name, axis in self._axes.items()}
+        place.leave()
+        states = {name: call.get(name, array) for name, array in row.items()}
+        return {name: array for name, array in call.items() if name not in states}, Place(States(states, 1, 1), 0)
+
+    def kin(self, place: Place) -> tuple[Any, ...]:
+        """Equal for rows whose states have equal sizes, which alone may be brought together."""
+        if not self._grow:
+            return ()
+        shapes = ((name, list(array.shape)) for name, array in place.states.arrays.items())
+        return tuple((*shape[: self._axes[name]], *shape[self._axes[name] + 1 :]) for name, shape in shapes)
 
     def bring(self, places: Sequence[Place]) -> States:
         """Move the rows together, as many as there are, so that one call may take them; `place.row` says where each is.
@@ -138,20 +167,25 @@ def run_generations(generations: Sequence[Generation], graph: Graph) -> Plan[lis
     carrier = Carrier(graph)
     pieces: list[list[Piece]] = [[] for _ in generations]
     rows = [
-        _Row(generation, call, carrier.blank(call), found)
+        _Row(generation, *carrier.brought(call, carrier.blank(call)), found)
         for generation, found in zip(generations, pieces, strict=True)
         if (call := generation.inputs()) is not None
     ]
     while rows:
-        first = _kin(rows[0].call, graph)
-        together = [row for row in rows if _kin(row.call, graph) == first] if graph.batch is not None else rows[:1]
+        kin = [(_kin(row.call, graph), carrier.kin(row.place)) for row in rows]
+        together = [row for row, one in zip(rows, kin, strict=True) if one == kin[0]][: None if graph.batch else 1]
         states = carrier.bring([row.place for row in together])
         together.sort(key=lambda row: row.place.row)
         outputs = yield Call(graph.name, {**_join([row.call for row in together], graph), **states.arrays})
         rest = carrier.carry(outputs, [row.place for row in together])
         for number, row in enumerate(together):
-            row.take(_part(rest, number, graph) if graph.batch is not None else rest)
-        rows = [row for row in rows if row.call is not None]
+            row.pieces += row.generation.take(_part(rest, number, graph) if graph.batch is not None else rest)
+            call = row.generation.inputs()
+            if call is None:
+                row.place.leave()
+                rows.remove(row)
+            else:
+                row.call, row.place = carrier.brought(call, row.place)
     return pieces
 
 
@@ -161,13 +195,6 @@ class _Row:
     call: Arrays
     place: Place
     pieces: list[Piece]
-
-    def take(self, outputs: Arrays) -> None:
-        self.pieces += self.generation.take(outputs)
-        call = self.generation.inputs()
-        if call is None:
-            self.place.leave()
-        self.call = call  # type: ignore[assignment]  # those without a call are dropped at once
 
 
 def _kin(call: Arrays, graph: Graph) -> list[Any]:
