@@ -14,6 +14,8 @@
 | ZOO_MAX_DELAY_MS | how long a request may wait for others * | 1 |
 | ZOO_MAX_QUEUE_ROWS | rows that may wait for one graph; more are answered with 429 * | 1024 |
 | ZOO_MAX_IN_FLIGHT | executions of one graph at the same time * | 2 |
+| ZOO_MAX_SLOTS | answers of one model that a worker generates at the same time * | 32 |
+| ZOO_MAX_WAITING | generations that may wait for a slot; more are answered with 429 * | 256 |
 | ZOO_MAX_BODY_BYTES | largest body of a request, before and after decompression | 33554432 |
 | ZOO_MAX_JSON_DEPTH | how deep lists and objects of a request may be nested | 32 |
 | ZOO_MAX_PIXELS | pixels of an image, by what its header says | 16000000 |
@@ -48,6 +50,8 @@ _LIMITS = {
     "max_delay_ms": ("ZOO_MAX_DELAY_MS", 0),
     "max_queue_rows": ("ZOO_MAX_QUEUE_ROWS", 1),
     "max_in_flight": ("ZOO_MAX_IN_FLIGHT", 1),
+    "max_slots": ("ZOO_MAX_SLOTS", 1),
+    "max_waiting": ("ZOO_MAX_WAITING", 0),
 }
 
 

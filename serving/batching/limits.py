@@ -8,12 +8,17 @@ from typing import Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Rows in one execution, how long a request may wait for others, rows that may queue, executions at once."""
+    """Rows in one execution, how long a request may wait for others, rows that may queue, executions at once.
+
+    Of generations `max_slots` go on at the same time and `max_waiting` wait for a slot.
+    """
 
     max_rows: int = 32
     max_delay_ms: float = 1.0
     max_queue_rows: int = 1024
     max_in_flight: int = 2
+    max_slots: int = 32
+    max_waiting: int = 256
 
 
 class Backlog(Protocol):
