@@ -17,6 +17,7 @@ class Catalogue:
         self.endpoints: dict[str, Endpoint] = {}
         self.infer_paths: dict[str, Endpoint] = {}
         self.predict_paths: dict[str, ServedModel] = {}
+        self.generate_paths: dict[str, tuple[ServedModel, bool]] = {}  # whether the answer streams
         self.not_ready = "The models are being loaded; try again in a moment."
 
     @property
@@ -28,6 +29,7 @@ class Catalogue:
         old = self.remove(model.name)
         self.models[model.name] = model
         self.predict_paths[_predict_path(model)] = model
+        self.generate_paths |= {path: (model, streams) for path, streams in _generate_paths(model).items()}
         for endpoint in model.endpoints:
             self.endpoints[endpoint.name] = endpoint
             self.infer_paths |= dict.fromkeys(_infer_paths(endpoint), endpoint)
@@ -38,6 +40,8 @@ class Catalogue:
         model = self.models.pop(name, None)
         if model is not None:
             del self.predict_paths[_predict_path(model)]
+            for path in _generate_paths(model):
+                del self.generate_paths[path]
             for endpoint in model.endpoints:
                 del self.endpoints[endpoint.name]
                 for path in _infer_paths(endpoint):
@@ -63,6 +67,13 @@ class Catalogue:
         _require_version(model, version, self.endpoints[model].version)
         return self.endpoints[model]
 
+    def generating(self, path: str) -> tuple[ServedModel, bool]:
+        """The model that generates at this path, and whether it streams there. Raises NotReadyError and ProtocolError."""
+        self.require_ready()
+        if path not in self.generate_paths:
+            raise ProtocolError(f"No model generates at {path[:80]}; GET /v1/models has those that do.", status=404)
+        return self.generate_paths[path]
+
     def first_endpoints(self) -> list[Endpoint]:
         """One endpoint for each graph."""
         return [endpoint for model in self.models.values() for endpoint in model.first_endpoints()]
@@ -75,6 +86,14 @@ class Catalogue:
 
 def _predict_path(model: ServedModel) -> str:
     return f"/v1/models/{model.name}/predict"
+
+
+def _generate_paths(model: ServedModel) -> dict[str, bool]:
+    """Paths of Triton's generate extension, and whether the answer streams there; none unless the model generates."""
+    if model.generator is None:
+        return {}
+    bases = (f"/v2/models/{model.name}", f"/v2/models/{model.name}/versions/{model.version}")
+    return {f"{base}/{verb}": verb.endswith("stream") for base in bases for verb in ("generate", "generate_stream")}
 
 
 def _infer_paths(endpoint: Endpoint) -> tuple[str, str]:

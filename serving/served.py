@@ -7,6 +7,7 @@ A model with one graph is one v2 model of the same name. A model with several gr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import time
@@ -18,11 +19,14 @@ from typing import Any
 import numpy as np
 
 from serving.batching.batcher import Backlog, Batcher
+from serving.batching.batches import Run
 from serving.batching.stats import Statistics
 from serving.errors import too_many_rows
+from serving.generation.generator import Generator
 from serving.settings import Settings
 from zoo.calls import drive_async
 from zoo.errors import RuntimeUnavailableError
+from zoo.generation import GeneratingCodec
 from zoo.hub import Artifact
 from zoo.model import Model
 from zoo.spec import Arrays, Graph, Port
@@ -71,9 +75,12 @@ class ServedModel:
         self._idle.set()
         self._find_backlog = find_backlog
         self.batchers: dict[str, Batcher] = {}
+        runs: dict[str, tuple[Graph, Run]] = {}
         for graph in self.manifest.graphs:
-            self.batchers[graph.name] = _open(artifact, graph, settings)
+            self.batchers[graph.name], run = _open(artifact, graph, settings)
+            runs[graph.name] = (graph, run)
         self.endpoints = _endpoints(self.name, self.version, self.batchers)
+        self.generator = self._generator(runs, settings)
 
     def first_endpoints(self) -> list[Endpoint]:
         """One endpoint for each graph."""
@@ -93,9 +100,7 @@ class ServedModel:
         async def run(graph: str, inputs: Arrays) -> Arrays:
             return await self.batchers[graph].submit(inputs, is_gone=is_gone, deadline_ns=deadline_ns, priority=priority)
 
-        self._busy += 1
-        self._idle.clear()
-        try:
+        with self.at_work():
             if media_type.startswith("image/") or len(data) > _THREAD_BYTES:
                 raws = await asyncio.to_thread(self.codec.read, data, media_type)
             else:
@@ -104,6 +109,14 @@ class ServedModel:
             if len(raws) > limit:
                 raise too_many_rows(len(raws), limit)
             return await drive_async(self.codec.predict(raws), run)
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """`close` waits for what is done meanwhile."""
+        self._busy += 1
+        self._idle.clear()
+        try:
+            yield
         finally:
             self._busy -= 1
             if not self._busy:
@@ -120,7 +133,17 @@ class ServedModel:
     async def close(self) -> None:
         """Answer what has begun, take no more, and let the sessions go."""
         await self._idle.wait()
+        if self.generator is not None:
+            await self.generator.close()
         await asyncio.gather(*(batcher.close() for batcher in self.batchers.values()))
+
+    def _generator(self, runs: Mapping[str, tuple[Graph, Run]], settings: Settings) -> Generator | None:
+        """None for a model whose answers do not grow."""
+        if not isinstance(self.codec, GeneratingCodec):
+            return None
+        return Generator(
+            self.codec, runs, lambda graph, inputs: self.batchers[graph].submit(inputs), settings.limits_of(self.name)
+        )
 
 
 def _endpoints(model: str, version: str, batchers: Mapping[str, Batcher]) -> list[Endpoint]:
@@ -162,8 +185,8 @@ def require_provider(artifact: Artifact, graph: Graph, settings: Settings) -> st
     return provider
 
 
-def _open(artifact: Artifact, graph: Graph, settings: Settings) -> Batcher:
-    """The graph behind a batcher, warm; with one thread unless told otherwise or a row is worth more.
+def _open(artifact: Artifact, graph: Graph, settings: Settings) -> tuple[Batcher, Run]:
+    """The graph behind a batcher, warm, and what computes it; with one thread unless told otherwise or a row is worth more.
 
     Threads of ONNX Runtime that wait for the next operator keep a core busy, which the service needs: two executions of
     one thread each give as many rows a second as one of two, and suffer less beside others. A slow row has all cores, one
@@ -181,7 +204,7 @@ def _open(artifact: Artifact, graph: Graph, settings: Settings) -> Batcher:
         row_ms = batcher.warm_up(smallest_inputs(graph))
         if settings.threads is not None or threads == 0 or row_ms < _THREADS_PAY_MS:
             _warm_up(graph, session.run, limits.max_rows)
-            return batcher
+            return batcher, session.run
         threads, limits = 0, replace(limits, max_in_flight=1)
 
 

@@ -3,8 +3,9 @@
 - `POST /v2/models/{model}[/versions/{version}]/infer`: the Open Inference Protocol.
 - `POST /v1/models/{model}/predict`: what a person has (an image, CSV, JSON, as the model's codec reads it); the answer
   is `{"model", "version", "predictions": [one answer an item]}`.
+- answers that grow while they are sent (`serving.asgi.generating`).
 
-Both are computed within their deadline or answered with 504. What is passed on has its key asked for, its body limited and
+All are computed within their deadline or answered with 504. What is passed on has its key asked for, its body limited and
 its errors brought into the one form `{"error": "…"}`.
 """
 
@@ -22,11 +23,12 @@ from serving.asgi.body import App, Message, Receive, Scope, Send, content_length
 from serving.asgi.deadline import Deadline
 from serving.asgi.entry import require_key
 from serving.asgi.errorform import OneErrorForm
+from serving.asgi.generating import Generating
 from serving.asgi.nesting import check_depth
 from serving.asgi.protocol import Request, parse
-from serving.asgi.reply import JSON, Headers, compress, length, pays_compressed, render, render_error
+from serving.asgi.reply import JSON, Headers, compress, length, pays_compressed, render, render_failure, respond
 from serving.catalogue import Catalogue
-from serving.errors import ProtocolError, explain
+from serving.errors import ProtocolError
 from serving.served import Endpoint, ServedModel
 from zoo.codecs.read import IMAGE_TYPES, JSON_TYPE, count_pixels
 from zoo.errors import UnknownNameError
@@ -40,6 +42,7 @@ class HotPath:
     def __init__(self, app: App, catalogue: Catalogue) -> None:
         self.app = app
         self.catalogue = catalogue
+        self.generating = Generating(catalogue)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -51,10 +54,12 @@ class HotPath:
             await self.app(scope, receive, send)
             return
         target = self._target(scope["path"]) if scope["method"] == "POST" else None
-        if target is None:
-            await self._pass_on(scope, receive, send)
-        else:
+        if target is not None:
             await respond(send, *await self._answer(target, scope, receive))
+        elif scope["method"] == "POST" and self.generating.has(scope["path"]):
+            await self.generating(scope, receive, send)
+        else:
+            await self._pass_on(scope, receive, send)
 
     def _target(self, path: str) -> Target | None:
         return self.catalogue.infer_paths.get(path) or self.catalogue.predict_paths.get(path)
@@ -156,17 +161,6 @@ class Call(NamedTuple):
     deadline: Deadline
     is_gone: Callable[[], bool]
     visit: Visit | None
-
-
-def render_failure(error: BaseException) -> tuple[int, Headers, bytes]:
-    """Status, headers and body for `error`."""
-    status, sentence = explain(error)
-    return status, *render_error(status, sentence)
-
-
-async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _rows(endpoint: Endpoint, request: Request) -> int:

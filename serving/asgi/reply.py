@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import orjson
 
+from serving.asgi.body import Send
 from serving.asgi.protocol import DATATYPES, Request
-from serving.errors import RETRY_AFTER_SECONDS, ProtocolError
+from serving.errors import RETRY_AFTER_SECONDS, ProtocolError, explain
 from zoo.spec import Arrays
 
 Headers = list[tuple[bytes, bytes]]
@@ -56,9 +57,20 @@ def render(request: Request, outputs: Arrays, model: str, version: str) -> tuple
     return [_BYTES, length(body), (b"inference-header-content-length", b"%d" % len(header))], body
 
 
-def render_error(status: int, sentence: str) -> tuple[Headers, bytes]:
-    """Headers and body of the one form that every error has."""
-    body = orjson.dumps({"error": sentence})
+async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def render_failure(error: BaseException) -> tuple[int, Headers, bytes]:
+    """Status, headers and body for `error`."""
+    status, sentence = explain(error)
+    return status, *render_error(status, sentence)
+
+
+def render_error(status: int, sentence: str, document: Mapping[str, Any] | None = None) -> tuple[Headers, bytes]:
+    """Headers and body of the one form that errors have, or of `document` where a client expects another one."""
+    body = orjson.dumps({"error": sentence} if document is None else document)
     headers = [JSON, length(body)]
     if status in (429, 503):
         headers.append(_RETRY_AFTER)
