@@ -143,7 +143,7 @@ def test_the_codec_makes_the_evaluated_arrays_of_the_raw_items(model, run_of):
     folder = run_of(model)
     run, original, evaluation = Run.read(folder), Original.load(folder / CHECKPOINT), load_arrays(folder / EVALUATION)
     graph = original.graphs[0]
-    encoded = make_codec(original.family.task, run.codec, folder / FILES).encode(raw_items(evaluation))
+    encoded = graph.complete(make_codec(original.family.task, run.codec, folder / FILES).encode(raw_items(evaluation)))
     for name, array in graph_inputs(evaluation, graph).items():
         assert np.array_equal(encoded[name], array)
 
