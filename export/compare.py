@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from export.channels import MAX_FLOAT32, Channels
+from export.entries import Judged
 from zoo.errors import ParityError
 
 FACTOR = 8
@@ -96,20 +97,18 @@ class OutputRecord:
             tied = unsteady & (row_errors(found, ref64) > self.bound)
             self.ties += int(tied.sum())
             found, ref64, rows = found[~tied], ref64[~tied], rows[~tied]
-        apart = _apart(found, ref64)
-        error = float(apart.max(initial=0.0))
-        self.errors.append((label, error))
-        if not error <= self.error:
-            self.error, self.worst = error, label
-            self.worst_row = int(rows[apart.reshape(len(rows), -1).max(axis=1).argmax()])
-        if not error <= self.bound:
-            self._fail(label, f"off by {error:.3g}, bound {self.bound:.3g}")
-        elif self.channels.mixed and ref64.size:
-            channel, off, floor = self.channels.worst(found, ref64)
-            if off > FACTOR * floor:
-                self._fail(
-                    label, f"channel {channel} off by {off:.3g}, bound {FACTOR * floor:.3g} (the output mixes scales)"
-                )
+        self._hold(label, found, ref64, rows)
+
+    def add_entries(self, label: str, judged: Judged) -> None:
+        """Compare one case of an output whose size depends on the data, as far as its rows agree with the reference."""
+        self.cases += 1
+        self.rows += judged.alignment.answers
+        self.ties += judged.ties
+        for what in judged.wrong:
+            self._fail(label, what)
+        found, expected = judged.alignment.found[self.output], judged.alignment.expected[self.output]
+        if found.dtype.kind == "f" and len(found):
+            self._hold(label, found, expected, judged.alignment.owners)
 
     def add_labels(self, label: str, found: np.ndarray, expected: np.ndarray, margin: np.ndarray, bound: float) -> None:
         """Compare discrete outputs: equal, or a tie of the reference.
@@ -138,6 +137,23 @@ class OutputRecord:
             raise ParityError(f"Output {self.output!r}: nothing was compared on {self.kind} inputs; give it samples.")
         if self.kind == "real" and self.ties > TIE_SHARE * self.rows:
             self._fail("all cases", f"{self.ties} ties in {self.rows} rows, more than {TIE_SHARE:.1%}")
+
+    def _hold(self, label: str, found: np.ndarray, ref64: np.ndarray, rows: np.ndarray) -> None:
+        """Note the largest error, which must be within the bound; `rows` is the row of each first index."""
+        apart = _apart(found, ref64)
+        error = float(apart.max(initial=0.0))
+        self.errors.append((label, error))
+        if not error <= self.error:
+            self.error, self.worst = error, label
+            self.worst_row = int(rows[apart.reshape(len(rows), -1).max(axis=1).argmax()])
+        if not error <= self.bound:
+            self._fail(label, f"off by {error:.3g}, bound {self.bound:.3g}")
+        elif self.channels.mixed and ref64.size:
+            channel, off, floor = self.channels.worst(found, ref64)
+            if off > FACTOR * floor:
+                self._fail(
+                    label, f"channel {channel} off by {off:.3g}, bound {FACTOR * floor:.3g} (the output mixes scales)"
+                )
 
     def _fail(self, label: str, what: str) -> None:
         self.failures.append(f"{self.kind}, {label}: {what}")
