@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from export.exporter import export_graph
+from export.golden import golden
 from export.share import share_weights
 from export.twins import VARIANTS, make_twin
 from zoo.artifact import weights_file
 from zoo.budgets import BUDGETS
-from zoo.errors import ExportError, UnknownNameError, UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.hub import GOLDEN, ORIGINAL
 from zoo.manifest import Manifest
 from zoo.original import Original
@@ -29,11 +30,8 @@ from zoo.run import (
     graph_inputs,
     load_arrays,
     save_arrays,
-    take_rows,
 )
-from zoo.spec import Arrays
 
-GOLDEN_ROWS = 32
 SHIPPED_VARIANTS = ("fp16", "int8")
 
 
@@ -80,24 +78,6 @@ def _variants(original: Original, variants: tuple[str, ...] | None) -> tuple[str
         if variant in BUDGETS and not torch:
             raise UsageError(f"An estimator has no variant of reduced precision ({variant}); leave it out.")
     return variants
-
-
-def golden(original: Original, samples: Arrays) -> Arrays:
-    """At most 32 samples of the test split, evenly spread, with the outputs of the original in float64.
-
-    Output arrays are named `<graph>/<port>`, like the inputs.
-    """
-    rows = np.unique(np.linspace(0, len(samples["targets"]) - 1, GOLDEN_ROWS).astype(int))
-    chosen = take_rows(samples, rows)
-    original.cast("float64")
-    for graph in original.graphs:
-        inputs = graph_inputs(chosen, graph)
-        if len(inputs) != len(graph.inputs):
-            raise ExportError(f"The run has no samples for graph {graph.name!r}; let its recipe extend them.")
-        outputs = original.call(graph, inputs, "float64")
-        chosen.update({f"{graph.name}/{name}": array for name, array in outputs.items()})
-    original.cast("float32")
-    return chosen
 
 
 def describe(run: Run, original: Original, folder: Path, version: int) -> Manifest:
