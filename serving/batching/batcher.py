@@ -158,7 +158,7 @@ class Batcher:
         """The answer to an oversized request, or the first error; pieces that are not computed by then are cancelled."""
         outcome = "cancelled"
         try:
-            answer = self._layout.mend([await job.answer for job in jobs])
+            answer = self._layout.mend([await job.answer for job in jobs], [job.rows for job in jobs])
             outcome = "success"
             return answer
         except (DeadlineError, GoneError, ExecutionError) as error:

@@ -18,6 +18,7 @@ import numpy as np
 
 from serving.batching.padding import Padding, Sizes, widest
 from serving.errors import ExecutionError
+from zoo.entries import entry_outputs, join_rows, split_rows
 from zoo.spec import Arrays, Graph, Port
 
 log = logging.getLogger(__name__)
@@ -51,16 +52,20 @@ class Layout:
     """Where a graph's batch axis is, in each of its ports.
 
     A graph is batchable when every output can be taken apart by rows: it has the batch axis, and no axis whose size
-    depends on the data, which a neighbour in the batch could change.
+    depends on the data, which a neighbour in the batch could change; or it is made of entries that say which row they
+    belong to (`zoo.entries`).
     """
 
     def __init__(self, graph: Graph) -> None:
         known = set(graph.free_axes)
         self.name = graph.name
+        self.entries = entry_outputs(graph)
         self.batchable = graph.batch is not None and all(
-            graph.batch in port.shape and known.issuperset(axis for axis in port.shape if isinstance(axis, str))
+            known.issuperset(axis for axis in port.shape[port.name in self.entries :] if isinstance(axis, str))
+            and (graph.batch in port.shape or port.name in self.entries)
             for port in graph.outputs
         )
+        self._graph = graph
         self.batch = graph.batch or ""
         self.other_axes = tuple(axis for axis in graph.free_axes if axis != graph.batch)
         self.padding = Padding(graph)
@@ -108,7 +113,11 @@ class Layout:
             return [outputs]
         total = sum([request.rows for request in requests])
         parts: list[Arrays] = [{} for _ in requests]
+        if self.entries:
+            parts = self._split_entries(outputs, requests, total)
         for name, array in outputs.items():
+            if name in self.entries:
+                continue
             axis = self.outputs[name] or 0
             if array.ndim <= axis or array.shape[axis] != total or (sizes and not self.padding.fits(name, array, sizes)):
                 raise ExecutionError(
@@ -133,9 +142,24 @@ class Layout:
             for start in range(0, rows, max_rows)
         ]
 
-    def mend(self, pieces: Sequence[Arrays]) -> Arrays:
-        """The answer to an oversized request from the answers to its pieces."""
-        return {name: np.concatenate([piece[name] for piece in pieces], axis=self.outputs[name] or 0) for name in pieces[0]}
+    def mend(self, pieces: Sequence[Arrays], rows: Sequence[int]) -> Arrays:
+        """The answer to an oversized request from the answers to its pieces of so many rows."""
+        return join_rows(self._graph, pieces, rows)
+
+    def _split_entries(self, outputs: Arrays, requests: Sequence[Request], total: int) -> list[Arrays]:
+        """Of each request the outputs that are made of entries."""
+        for name, index in self.entries.items():
+            owners = outputs[index]
+            if len(outputs[name]) != len(owners) or (len(owners) and not 0 <= owners.min() <= owners.max() < total):
+                raise ExecutionError(
+                    f"Output {name!r} of graph {self.name!r} has entries that belong to none of {total} rows; "
+                    "the model must be exported again."
+                )
+        parts = split_rows(self._graph, outputs, [request.rows for request in requests])
+        return [
+            {name: self.padding.trim(name, part[name], request.padded) for name in self.entries}
+            for part, request in zip(parts, requests, strict=True)
+        ]
 
 
 def compute(layout: Layout, run: Run, requests: Sequence[Request]) -> tuple[list[Result], list[Execution]]:
