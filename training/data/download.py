@@ -7,10 +7,11 @@ of processes may fetch at the same time.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from training.data import cache, zips
-from training.data.raw import RawFile, is_intact
+from training.data.raw import RawFile, is_intact, read
 from zoo.errors import DataError
 
 WAITS_S = (1.0, 2.0, 4.0)  # before the second, third and fourth attempt
@@ -62,7 +63,16 @@ def _from_cache(file: RawFile) -> Path | None:
 def _has_content(path: Path, file: RawFile) -> bool:
     if file.folder:
         return zips.digest(path, file.folder) == file.sha256
+    if file.content:
+        return _has_numbers(path, file.content, file.sha256)
     return is_intact(path, file.sha256, packed=file.packed)
+
+
+def _has_numbers(path: Path, content: Callable[[bytes], bytes], sha256: str) -> bool:
+    try:
+        return hashlib.sha256(content(read(path))).hexdigest() == sha256
+    except DataError:
+        return False
 
 
 def _from_source(file: RawFile) -> Path:

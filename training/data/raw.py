@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -24,7 +25,8 @@ class RawFile:
     """`path` is `<folder>/<file>`, below `$ZOO_DATA` and below the cache alike.
 
     `sha256` is of the unpacked content, or with `packed` of the file as it is stored; with `folder`, of what that folder of
-    a zip archive holds (`training.data.zips`). `url` is empty for a file that has no public address of its own.
+    a zip archive holds (`training.data.zips`); with `content`, of what that makes of the file, where the same numbers lie in
+    several formats. `url` is empty for a file that has no public address of its own.
     """
 
     url: str
@@ -32,6 +34,7 @@ class RawFile:
     sha256: str
     packed: bool = False
     folder: str = ""
+    content: Callable[[bytes], bytes] | None = None
 
     @property
     def forms(self) -> tuple[str, ...]:
