@@ -7,7 +7,7 @@ A case is one call. Cases of one kind share a floor, which is taken over all the
 - `limits`: every number at the low end, the high end or zero, and rows that are all of one; lengths 1 or all;
 - `tiny`: drawn, each row scaled down by up to a million;
 - `large`: drawn, scaled up beyond the range;
-- `masks`: masks and lengths in all patterns, where a graph has them (`export.patterns`);
+- `masks`, `indices`, `crowd`: masks, lengths and indices in all patterns, where a graph has them (`export.patterns`);
 - `chained`: calls in sequence, where a graph has state: each takes the state that the reference gave in the last one.
 """
 
@@ -45,6 +45,11 @@ class Case:
         return num_rows(next(iter(self.inputs.values())))
 
     @property
+    def extent(self) -> tuple[int, int]:
+        """Rows, then numbers that go in: of two cases of one kind the larger says more."""
+        return self.rows, sum(array.size for array in self.inputs.values())
+
+    @property
     def label(self) -> str:
         return ", ".join(f"{name} {size}" for name, size in self.sizes.items()) or "whole input"
 
@@ -61,7 +66,7 @@ def make_cases(graph: Graph, samples: Arrays, rng: np.random.Generator) -> list[
     """
     cases = [Case("drawn", inputs, graph.check(inputs)) for inputs in _drawn(graph, rng)]
     cases += [Case(kind, inputs, graph.check(inputs)) for kind, inputs in _extreme(graph, rng)]
-    if samples and min(map(num_rows, samples.values())) == 0:
+    if samples and graph.batch is not None and min(map(num_rows, samples.values())) == 0:
         raise ParityError(f"Graph {graph.name!r}: the samples hold no row; train or fetch the model again.")
     if samples and graph.batch is not None:
         cases += [Case("real", inputs, graph.check(inputs)) for inputs in _real(graph, samples, rng)]
@@ -78,8 +83,16 @@ def draw(graph: Graph, sizes: dict[str, int], rng: np.random.Generator) -> Array
 def lattice(graph: Graph) -> Iterator[dict[str, int]]:
     """Sizes of the free axes: the batches by every combination of the other axes' odd sizes and bounds."""
     choices = [batches(graph, BATCHES) if name == graph.batch else axis_sizes(graph, name) for name in graph.free_axes]
-    for sizes in itertools.product(*choices):
-        yield dict(zip(graph.free_axes, sizes, strict=True))
+    for chosen in itertools.product(*choices):
+        sizes = dict(zip(graph.free_axes, chosen, strict=True))
+        if can_point(graph, sizes):
+            yield sizes
+
+
+def can_point(graph: Graph, sizes: dict[str, int]) -> bool:
+    """Whether every index of a call of these sizes has something to point at."""
+    pointing = (port for port in graph.inputs if port.role == "index" and port.axis is not None and not sizes[port.axis])
+    return not any(all(shape_of(port, sizes)) for port in pointing)
 
 
 def few_cases(cases: list[Case]) -> list[Case]:
@@ -112,12 +125,36 @@ def chained(graph: Graph, ref64: Callable[[Graph, Arrays], Arrays], rng: np.rand
 
 
 def beyond(graph: Graph, rng: np.random.Generator) -> Iterator[tuple[str, Arrays]]:
-    """For every axis with a declared maximum, its name and inputs that are one longer: the port check must refuse them."""
+    """Inputs that are one past what is declared, which the port check must refuse, and what it would let in.
+
+    Of every axis with a maximum one that is longer, of every length and index one below the first and one above the last.
+    """
+    smallest = {name: axis_sizes(graph, name)[0] for name in graph.free_axes}
     for name in graph.free_axes:
         high = graph.axis(name).high
         if high is not None:
-            sizes = {other: axis_sizes(graph, other)[0] for other in graph.free_axes}
-            yield name, draw(graph, {**sizes, name: high + 1}, rng)
+            yield f"axis {name!r} grow past its declared maximum", draw(graph, {**smallest, name: high + 1}, rng)
+    for port in graph.inputs:
+        if port.axis is not None:
+            sizes = {name: max(1, size) for name, size in smallest.items()}
+            low, high = reach(port, sizes)
+            for value in (low - 1, high + 1):
+                inputs = draw(graph, sizes, rng)
+                past = np.full_like(inputs[port.name], value)
+                yield (
+                    f"input {port.name!r} hold {value} where {low} to {high} are in axis {port.axis!r}",
+                    {**inputs, port.name: past},
+                )
+
+
+def reach(port: Port, sizes: dict[str, int]) -> tuple[int, int]:
+    """First and last value of a length or an index at these sizes of the axes."""
+    size = sizes[port.axis or ""]
+    return (0, size - 1) if port.role == "index" else (1, size)
+
+
+def shape_of(port: Port, sizes: dict[str, int]) -> tuple[int, ...]:
+    return tuple(size if isinstance(size, int) else sizes[size] for size in port.shape)
 
 
 def batches(graph: Graph, usual: tuple[int, ...]) -> tuple[int, ...]:
@@ -168,9 +205,9 @@ def _extreme(graph: Graph, rng: np.random.Generator) -> Iterator[tuple[str, Arra
 
 
 def _extreme_batches(graph: Graph) -> tuple[int, ...]:
-    """Together at least `MIN_ROWS` rows, also where the declared maximum is small."""
+    """Together at least `MIN_ROWS` rows, also where the declared maximum is small; without a batch at both ends together."""
     if graph.batch is None:
-        return (1,) * MIN_ROWS
+        return (1,) * (MIN_ROWS // 2)
     chosen = batches(graph, EXTREME_BATCHES)
     missing = max(0, MIN_ROWS - sum(chosen))
     return (*chosen, *[chosen[-1]] * -(-missing // max(1, chosen[-1])))
@@ -178,8 +215,7 @@ def _extreme_batches(graph: Graph) -> tuple[int, ...]:
 
 def _to_extreme(kind: str, port: Port, array: np.ndarray, sizes: dict[str, int], rng: np.random.Generator) -> np.ndarray:
     if kind == "limits":
-        low = 1 if port.axis is not None else port.low
-        high = sizes[port.axis] if port.axis is not None else port.high
+        low, high = reach(port, sizes) if port.axis is not None else (port.low, port.high)
         return _at_limits(array, low, high, rng) if low is not None and high is not None else array
     if not port.is_float:
         return array
@@ -199,9 +235,10 @@ def _at_limits(array: np.ndarray, low: float, high: float, rng: np.random.Genera
 
 
 def _draw_port(port: Port, sizes: dict[str, int], rng: np.random.Generator) -> np.ndarray:
-    shape = [size if isinstance(size, int) else sizes[size] for size in port.shape]
+    shape = shape_of(port, sizes)
     if port.axis is not None:
-        return rng.integers(1, sizes[port.axis], size=shape, endpoint=True).astype(port.dtype)
+        low, high = reach(port, sizes)
+        return rng.integers(low, max(low, high), size=shape, endpoint=True).astype(port.dtype)
     if port.dtype == "bool":
         return rng.random(shape) < 0.5
     low, high = port.low, port.high

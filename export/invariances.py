@@ -1,4 +1,5 @@
-"""What must not change an answer: asking twice, company in the batch, padding, one long step instead of short ones."""
+"""What must not change an answer: asking twice, company in the batch, padding, one long step instead of short ones, and
+another order where order means nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import numpy as np
 from export.compare import distance, shortfalls
 from export.inputs import Case, draw
 from zoo.session import Session
-from zoo.spec import Arrays, Graph
+from zoo.spec import Arrays, Graph, Port
 
 PADDING_STEPS = (1, 5)
 INCREMENTS = (2, 3)  # steps of two calls that together equal one
@@ -19,10 +20,12 @@ Bounds = dict[tuple[str, str], float]  # by output and kind of input
 def check_invariances(
     graph: Graph, session: Session, cases: list[Case], bounds: Bounds, rng: np.random.Generator
 ) -> list[str]:
-    """Sentences for every invariance that does not hold: repeated = first, alone = in a batch, padded = unpadded."""
+    """Sentences for every invariance that does not hold: repeated = first, alone = in a batch, padded = unpadded, and
+    reordered = reordered."""
     broken: list[str] = []
     for kind in dict.fromkeys(case.kind for case in cases):
-        case = max((case for case in cases if case.kind == kind), key=lambda each: each.rows)
+        mine = [case for case in cases if case.kind == kind]
+        case = max(mine, key=lambda each: each.extent if graph.batch is None else each.rows)
         try:
             broken += _check_kind(graph, session, case, bounds, rng)
         except Exception as error:  # sizes that no case had: ONNX Runtime raises a type of its own for every status
@@ -47,6 +50,7 @@ def _check_kind(graph: Graph, session: Session, case: Case, bounds: Bounds, rng:
     broken += _check_labels(graph, case.kind, first, bounds)
     if graph.batch is not None:
         if graph.axis(graph.batch).low <= 1:
+    broken += _check_order(graph, session, case, first, bounds, rng)
             broken += _check_alone(graph, session, case, first, bounds)
         broken += _check_padding(graph, session, case, first, bounds, rng)
     return broken
@@ -66,6 +70,38 @@ def _check_labels(graph: Graph, kind: str, outputs: Arrays, bounds: Bounds) -> l
 
 def _check_increments(graph: Graph, session: Session, bounds: Bounds, rng: np.random.Generator) -> list[str]:
     """One long call against two shorter ones with the state handed on, along every incremental axis."""
+def _check_order(
+    graph: Graph, session: Session, case: Case, first: Arrays, bounds: Bounds, rng: np.random.Generator
+) -> list[str]:
+    """Along every axis without an order another one, indices into it renumbered: the answer in that order, else the same."""
+    broken = []
+    for axis in (graph.axis(name) for name in graph.free_axes):
+        if not axis.unordered:
+            continue
+        order = rng.permutation(case.sizes[axis.name])
+        found = session.run({port.name: _reorder(port, case.inputs[port.name], axis.name, order) for port in graph.inputs})
+        for port in graph.outputs:
+            if port.is_float:
+                error = distance(found[port.name], _reorder(port, first[port.name], axis.name, order))
+                bound = bounds[port.name, case.kind]
+                if not error <= bound:
+                    broken.append(
+                        f"{case.kind}: another order along {axis.name!r} changes output {port.name!r} by {error:.3g}, "
+                        f"bound {bound:.3g}"
+                    )
+    return broken
+
+
+def _reorder(port: Port, array: np.ndarray, axis: str, order: np.ndarray) -> np.ndarray:
+    """The array with entry `order[k]` of the axis at place k; indices point at what they pointed at before."""
+    for place, size in enumerate(port.shape):
+        if size == axis:
+            array = np.take(array, order, axis=place)
+    if port.role == "index" and port.axis == axis:
+        return np.argsort(order)[array].astype(array.dtype)
+    return array
+
+
     broken = []
     for axis in (graph.axis(name) for name in graph.free_axes):
         if not axis.incremental:
@@ -96,7 +132,7 @@ def _step(graph: Graph, inputs: Arrays, axis: str, start: int, stop: int) -> Arr
     part = {}
     for port in graph.inputs:
         array = inputs[port.name]
-        if port.axis == axis:
+        if port.axis == axis and port.role == "length":
             array = np.full_like(array, stop - start)
         elif axis in port.shape:
             array = np.take(array, range(start, stop), axis=port.shape.index(axis))
@@ -161,7 +197,7 @@ def _pad(graph: Graph, case: Case, axis: str, longer: int, rng: np.random.Genera
 
 def _lengths(graph: Graph, case: Case, axis: str) -> np.ndarray:
     """Valid steps of each row: those that a port of role length counts; all of the axis where a mask says it."""
-    counted = [case.inputs[port.name] for port in graph.inputs if port.axis == axis]
+    counted = [case.inputs[port.name] for port in graph.inputs if port.axis == axis and port.role == "length"]
     return counted[0] if counted else np.full(case.rows, case.sizes[axis])
 
 

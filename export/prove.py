@@ -128,14 +128,14 @@ def _add_outputs(graph: Graph, case: Case, found: Arrays, reference: Reference, 
 
 
 def _check_refusals(graph: Graph, rng: np.random.Generator) -> list[str]:
-    """One past a declared maximum must be refused by the port check, before the graph runs."""
+    """What is one past its declaration must be refused by the port check, before the graph runs."""
     broken = []
-    for axis, inputs in beyond(graph, rng):
+    for what, inputs in beyond(graph, rng):
         try:
             graph.check(inputs)
         except PortError:
             continue
-        broken.append(f"the port check lets axis {axis!r} grow past its declared maximum")
+        broken.append(f"the port check lets {what}")
     return broken
 
 

@@ -21,7 +21,7 @@ def check_threads(path: Path, graph: Graph, session: Session, report: GraphRepor
     bounds = {(record.kind, record.output): record.bound for record in report.records}
     largest: dict[str, Case] = {}
     for case in report.cases:
-        if case.kind not in largest or case.rows > largest[case.kind].rows:
+        if case.kind not in largest or case.extent > largest[case.kind].extent:
             largest[case.kind] = case
     expected = {kind: session.run(case.inputs) for kind, case in largest.items()}
     broken = []

@@ -32,7 +32,8 @@ class Axis:
 
     `padded` says that rows may be filled up along this axis: a port of role length or mask says what is valid, and the
     answer does not depend on the rest. `incremental` says that one long call along it equals shorter ones in sequence,
-    the state handed on (a key-value cache, say).
+    the state handed on (a key-value cache, say). `unordered` says that the order along it means nothing: with the inputs in
+    another order, and indices into it renumbered, the outputs are the same in that order (nodes and edges of a graph, say).
     """
 
     name: str
@@ -40,6 +41,7 @@ class Axis:
     high: int | None = None
     padded: bool = False
     incremental: bool = False
+    unordered: bool = False
 
     def __post_init__(self) -> None:
         if self.low < 0 or (self.high is not None and self.high < self.low):
