@@ -25,8 +25,8 @@ class Generation(Protocol):
     """One answer in the making, by calls of the graph of this name.
 
     What the graph remembers is nobody's business here, but for the states that a call brings itself: those (an encoder's,
-    say) take the place of what was remembered. A piece is what can be shown of the answer so far, as JSON has it: `{"text": "…", "token": 12}` or
-    `{"step": 3, "image": "data:…"}`. The last piece of an answer has `finish_reason`.
+    say) take the place of what was remembered. A piece is what can be shown since the last one, as JSON has it:
+    `{"text": "…", "token": 12}` or `{"step": 3, "image": "data:…"}`. The last piece of an answer has `finish_reason`.
     """
 
     graph: str
@@ -93,9 +93,9 @@ class Carrier:
         """A call without the states that it brings, and the row's place, a new one if it does."""
         if self._axes.keys().isdisjoint(call):
             return call, place
-        row = {name: place.states.arrays[name][_rows(axis, slice(place.row, place.row + 1))] for name, axis in self._axes.items()}
+        held, row = place.states.arrays, slice(place.row, place.row + 1)
+        states = {name: call[name] if name in call else held[name][_rows(axis, row)] for name, axis in self._axes.items()}
         place.leave()
-        states = {name: call.get(name, array) for name, array in row.items()}
         return {name: array for name, array in call.items() if name not in states}, Place(States(states, 1, 1), 0)
 
     def kin(self, place: Place) -> tuple[Any, ...]:
