@@ -27,7 +27,7 @@ from serving.pages.documents import (
 )
 from serving.pages.metrics import METRICS_TYPE, render_metrics
 from serving.pages.openapi import openapi_document
-from serving.playground import examples_document, models_document, playground_routes
+from serving.playground import examples_document, model_entry, models_document, playground_routes
 from serving.processes.fleet import Fleet
 from zoo.hub import Hub
 
@@ -52,6 +52,7 @@ def make_app(fleet: Fleet) -> Starlette:
         "/docs": docs_page,
         "/openapi.json": routes.openapi,
         "/v1/models": routes.models,
+        "/v1/models/{model}": routes.model,
         "/v1/models/{model}/examples": routes.examples,
         "/v2": routes.server,
         "/v2/health/live": routes.live,
@@ -71,6 +72,9 @@ def make_app(fleet: Fleet) -> Starlette:
         f"{model}/infer": routes.metadata,
         f"{version}/infer": routes.metadata,
         "/v1/models/{model}/predict": routes.unknown_task,
+        **dict.fromkeys(
+            (f"{base}/{verb}" for base in (model, version) for verb in ("generate", "generate_stream")), routes.mute
+        ),
         "/v2/repository/index": routes.repository,
         "/v2/repository/models/{model}/load": routes.load,
         "/v2/repository/models/{model}/unload": routes.unload,
@@ -107,6 +111,9 @@ class _Routes:
 
     async def models(self, request: Request) -> dict[str, Any]:
         return models_document(self.catalogue)
+
+    async def model(self, request: Request) -> dict[str, Any]:
+        return model_entry(self.catalogue.model(**request.path_params))
 
     async def examples(self, request: Request) -> dict[str, Any]:
         return await asyncio.to_thread(examples_document, self.catalogue.model(**request.path_params))
@@ -161,6 +168,10 @@ class _Routes:
 
     async def unknown_task(self, request: Request) -> dict[str, Any]:
         return {"name": self.catalogue.model(**request.path_params).name}
+
+    async def mute(self, request: Request) -> dict[str, Any]:
+        self.catalogue.model(**request.path_params)  # a wrong name is said to be one
+        return {"name": self.catalogue.generating(request.url.path)[0].name}
 
 
 def _answer(handler: Handler) -> Callable[[Request], Awaitable[Response]]:

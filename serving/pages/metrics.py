@@ -37,10 +37,11 @@ class _Collector:
 def _counted(records: list[Record]) -> Iterator[Metric]:
     responses = CounterMetricFamily("zoo_responses", "Answers over HTTP.", labels=(*LABELS, "endpoint", "status"))
     for record in records:
-        endpoint = "predict" if record["statistics"] is None else "infer"
+        endpoint = "infer" if record["statistics"] else "generate" if record["generation"] else "predict"
         for status, count in record["responses"].items():
             responses.add_metric([*_key(record), endpoint, status], count)
     yield responses
+    yield from _generated([record for record in records if record["generation"] is not None])
     graphs = [record for record in records if record["statistics"] is not None]
     yield _counter(graphs, "zoo_rows", "Rows computed.", "rows")
     yield _counter(graphs, "zoo_cells", "Elements along the free axes computed, padding included.", "cells")
@@ -49,6 +50,31 @@ def _counted(records: list[Record]) -> Iterator[Metric]:
     yield _rows_per_execution(graphs)
     yield _histogram(graphs, "zoo_queue_delay_seconds", "From arrival to the start of the execution.", "queue_delay")
     yield _histogram(graphs, "zoo_compute_seconds", "Time of one execution.", "compute_time")
+
+
+def _generated(records: list[Record]) -> Iterator[Metric]:
+    """Of models that generate; none where there is no such model."""
+    if not records:
+        return
+    tokens = "Pieces of answers: tokens of a text, steps of a sampler."
+    yield _counter(records, "zoo_tokens", tokens, "tokens", "generation")
+    yield _counter(records, "zoo_generation_steps", "Calls of the graph that were made for them.", "calls", "generation")
+    yield _counter(records, "zoo_generation_rows", "Answers that went on by those calls, together.", "rows", "generation")
+    outcomes = CounterMetricFamily("zoo_generations", "Answers that ended, or found no room.", labels=(*LABELS, "outcome"))
+    for record in records:
+        for outcome, count in record["generation"]["outcomes"].items():
+            outcomes.add_metric([*_key(record), outcome], count)
+    yield outcomes
+    for name, text, key in (
+        ("zoo_slots_active", "Answers that are being generated.", "slots"),
+        ("zoo_generations_waiting", "Answers that wait for a slot.", "waiting"),
+    ):
+        gauge = GaugeMetricFamily(name, text, labels=LABELS)
+        for record in records:
+            gauge.add_metric(_key(record), record["generation"][key])
+        yield gauge
+    yield _histogram(records, "zoo_first_token_seconds", "From arrival to the first piece.", "first", "generation")
+    yield _histogram(records, "zoo_generation_step_seconds", "Time of one call.", "call_time", "generation")
 
 
 def _present(served: Iterable[tuple[str, str]], workers: int) -> Iterator[Metric]:
@@ -63,10 +89,10 @@ def _key(record: Record) -> list[str]:
     return [record["name"], record["version"]]
 
 
-def _counter(records: list[Record], name: str, text: str, key: str) -> Metric:
+def _counter(records: list[Record], name: str, text: str, key: str, part: str = "statistics") -> Metric:
     family = CounterMetricFamily(name, text, labels=LABELS)
     for record in records:
-        family.add_metric(_key(record), record["statistics"][key])
+        family.add_metric(_key(record), record[part][key])
     return family
 
 
@@ -90,10 +116,10 @@ def _rows_per_execution(records: list[Record]) -> Metric:
     return family
 
 
-def _histogram(records: list[Record], name: str, text: str, key: str) -> Metric:
+def _histogram(records: list[Record], name: str, text: str, key: str, part: str = "statistics") -> Metric:
     family = HistogramMetricFamily(name, text, labels=LABELS)
     for record in records:
-        histogram: dict[str, Any] = record["statistics"][key]
+        histogram: dict[str, Any] = record[part][key]
         bounds = [*(str(bound) for bound in BOUNDS_S), "+Inf"]
         family.add_metric(
             _key(record), list(zip(bounds, accumulate(histogram["counts"]), strict=True)), histogram["ns"] / 1e9

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from serving.catalogue import Catalogue
+from serving.pages.generation import generation_paths
 from serving.pages.operations import (
     COMPUTE,
     CONTROL,
@@ -58,7 +59,7 @@ def openapi_document(catalogue: Catalogue) -> dict[str, Any]:
         paths |= _task_paths(model)
     for endpoint in endpoints:
         paths |= _infer_paths(endpoint, names[id(endpoint.graph)])
-    paths |= _reading_paths(models, endpoints) | _health_paths() | _page_paths()
+    paths |= generation_paths(models, _TIMEOUT) | _reading_paths(models, endpoints) | _health_paths() | _page_paths()
     if models:
         paths |= _native_paths(models)
     return {
@@ -117,10 +118,12 @@ def _reading_paths(models: list[ServedModel], endpoints: list[Endpoint]) -> dict
             known = sorted({*names, *(model.name for model in models)}) if part == "/ready" else names
             found = operation(f"{summary} {'of a version' if more else ''}".strip(), summary, "metadata", schema, READ)
             paths[base + part] = {"get": found, "parameters": [parameter("model", known), *more]}
-    paths["/v1/models/{model}/examples"] = {
-        "get": operation("examples", "Inputs that are known to work", "metadata", _OBJECT, READ),
-        "parameters": [parameter("model", sorted(model.name for model in models))],
-    }
+    served = [parameter("model", sorted(model.name for model in models))]
+    for path, name, summary in (
+        ("/v1/models/{model}", "model", "A model, and how to use it"),
+        ("/v1/models/{model}/examples", "examples", "Inputs that are known to work"),
+    ):
+        paths[path] = {"get": operation(name, summary, "metadata", _OBJECT, READ), "parameters": served}
     return paths
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,24 @@ MAX_NUMBERS = 200_000  # of all examples together: an answer of about a megabyte
 
 
 def models_document(catalogue: Catalogue) -> dict[str, Any]:
-    """The service, and every model with its task, metrics, codec settings, graphs and ports."""
+    """The service, and every model with its task, metrics, codec settings, graphs and ports.
+
+    `object` and `data` are what clients of OpenAI's API look for: the models that complete texts.
+    """
+    models = [catalogue.models[name] for name in sorted(catalogue.models)]
+    completing = [model for model in models if model.generator is not None and model.generator.completes()]
     return {
         "service": f"zoo {__version__}",
-        "models": [_model(catalogue.models[name]) for name in sorted(catalogue.models)],
+        "models": [_model(model) for model in models],
         "health": ["/v2/health/live", "/v2/health/ready"],
+        "object": "list",
+        "data": [_listed(model) for model in completing],
     }
+
+
+def model_entry(model: ServedModel) -> dict[str, Any]:
+    """One model as `models_document` has it, and as clients of OpenAI's API want it."""
+    return {**_model(model), **_listed(model)}
 
 
 def examples_document(model: ServedModel) -> dict[str, Any]:
@@ -56,11 +69,30 @@ def _model(model: ServedModel) -> dict[str, Any]:
         "metrics": manifest.metrics,
         "data": {key: manifest.data[key] for key in ("name", "licence") if key in manifest.data},
         "paper": manifest.paper,
-        "codec": dataclasses.asdict(model.codec) if dataclasses.is_dataclass(model.codec) else manifest.codec,
+        "codec": _settings(model),
         "predict": f"/v1/models/{model.name}/predict",
         "examples": f"/v1/models/{model.name}/examples",
+        "generate": None if model.generator is None else f"/v2/models/{model.name}/generate_stream",
         "graphs": [_graph(endpoint.graph, endpoint.name) for endpoint in model.first_endpoints()],
     }
+
+
+def _listed(model: ServedModel) -> dict[str, Any]:
+    """https://platform.openai.com/docs/api-reference/models/object; `created` is when training began, as far as is known."""
+    started = str(model.manifest.training.get("started", ""))
+    try:
+        created = int(datetime.fromisoformat(started).timestamp())
+    except ValueError:
+        created = 0
+    return {"id": model.name, "object": "model", "created": created, "owned_by": "zoo"}
+
+
+def _settings(model: ServedModel) -> dict[str, Any]:
+    """The codec's settings, those that the manifest leaves out included."""
+    if not dataclasses.is_dataclass(model.codec):
+        return model.manifest.codec
+    settings = {field.name: getattr(model.codec, field.name) for field in dataclasses.fields(model.codec)}
+    return {name: value for name, value in settings.items() if name != "files"}  # where its files are is nobody's business
 
 
 def _graph(graph: Graph, endpoint: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What the workers of a service have counted, of every graph and model, those that left or died included.
 
-A record is a JSON object: `name` and `version` of a v2 model (`statistics` is its batcher's snapshot) or of a model's task
-endpoint (`statistics` is None), and `responses`, the answers by HTTP status.
+A record is a JSON object: `name` and `version`, `responses`, the answers by HTTP status, and what of the two is no None:
+`statistics`, the batcher's snapshot of a v2 model, and `generation`, that of a model that generates. Both are None for a
+model's task endpoint.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from serving.batching.stats import merge
+from serving.generation.counts import add, at_rest
 from serving.served import ServedModel
 
 Record = dict[str, Any]
@@ -29,7 +31,7 @@ class Ledger:
 
     def left(self, model: ServedModel) -> None:
         self._leaving.remove(model)
-        self._past = add_up([self._past, _records(model)])
+        self._past = add_up([self._past, still(_records(model))])
 
     def records(self, served: Iterable[ServedModel]) -> list[Record]:
         return add_up([self._past, *map(_records, (*self._leaving, *served))])
@@ -37,31 +39,54 @@ class Ledger:
 
 def add_up(ledgers: Iterable[Iterable[Record]]) -> list[Record]:
     """One record for each name and version out of those of several workers or times."""
-    groups: dict[tuple[str, str, bool], list[Record]] = {}
+    groups: dict[tuple[str, str, bool, bool], list[Record]] = {}
     for ledger in ledgers:
         for record in ledger:
-            groups.setdefault((record["name"], record["version"], record["statistics"] is None), []).append(record)
+            kind = (record["statistics"] is None, record["generation"] is None)
+            groups.setdefault((record["name"], record["version"], *kind), []).append(record)
     return [_sum(records) for _, records in sorted(groups.items())]
+
+
+def still(records: Iterable[Record]) -> list[Record]:
+    """What somebody had counted who is gone now, and holds nothing."""
+    return [
+        record if record["generation"] is None else {**record, "generation": at_rest(record["generation"])}
+        for record in records
+    ]
 
 
 def _records(model: ServedModel) -> list[Record]:
     graphs = [
-        _record(endpoint.name, endpoint.version, endpoint.batcher.statistics.snapshot(), endpoint.responses)
+        _record(endpoint.name, endpoint.version, endpoint.responses, statistics=endpoint.batcher.statistics.snapshot())
         for endpoint in model.first_endpoints()
     ]
-    return [*graphs, _record(model.name, model.version, None, model.responses)]
+    own = model.generator
+    grown = [] if own is None else [_record(model.name, model.version, own.responses, generation=own.snapshot())]
+    return [*graphs, _record(model.name, model.version, model.responses), *grown]
 
 
-def _record(name: str, version: str, statistics: dict[str, Any] | None, responses: Counter[int]) -> Record:
+def _record(
+    name: str,
+    version: str,
+    responses: Counter[int],
+    *,
+    statistics: dict[str, Any] | None = None,
+    generation: dict[str, Any] | None = None,
+) -> Record:
     counts = {str(status): count for status, count in sorted(responses.items())}
-    return {"name": name, "version": version, "statistics": statistics, "responses": counts}
+    return {"name": name, "version": version, "statistics": statistics, "generation": generation, "responses": counts}
 
 
 def _sum(records: list[Record]) -> Record:
     statistics = [record["statistics"] for record in records if record["statistics"] is not None]
+    generation = [record["generation"] for record in records if record["generation"] is not None]
     responses: Counter[str] = Counter()
     for record in records:
         responses.update(record["responses"])
-    first = records[0]
-    merged = merge(statistics) if statistics else None
-    return {"name": first["name"], "version": first["version"], "statistics": merged, "responses": dict(responses)}
+    return {
+        "name": records[0]["name"],
+        "version": records[0]["version"],
+        "statistics": merge(statistics) if statistics else None,
+        "generation": add(generation) if generation else None,
+        "responses": dict(responses),
+    }

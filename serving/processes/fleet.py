@@ -12,7 +12,7 @@ import logging
 from typing import Any
 
 from serving.errors import UnservableError, explain
-from serving.processes.counters import Record, add_up
+from serving.processes.counters import Record, add_up, still
 from serving.processes.peers import Peer, connect, listen, receive, send
 from serving.processes.state import set_up_state
 from serving.processes.worker import Worker, locked
@@ -103,7 +103,8 @@ class Fleet:
         for peer in peers:
             peer.close()
         kept = await asyncio.to_thread(state.kept_records)
-        return add_up({**kept, **live, own.name: own.records()}.values())
+        resting = {name: still(records) for name, records in kept.items()}
+        return add_up({**resting, **live, own.name: own.records()}.values())
 
     def names(self) -> list[str]:
         """The workers that listen."""

@@ -23,6 +23,7 @@ import onnx.numpy_helper as nh
 import pytest
 from onnx.reference import ReferenceEvaluator
 
+from tests.serving import decoder
 from zoo.hub import Hub
 from zoo.manifest import Certificate, Manifest, file_hashes
 from zoo.run import save_arrays
@@ -116,6 +117,7 @@ MODELS: dict[str, tuple[str, dict[str, Any], Callable[[], list[Any]]]] = {
         series,
     ),
     "tiny-code": ("image-reconstruction", PICTURE, two_graphs),
+    "tiny-text": ("text-generation", decoder.CODEC, decoder.decoder),
     "tiny-table": ("image-classification", {**PICTURE, "labels": ["a", "b"], "port": "index", "output": "row"}, lookup),
 }
 

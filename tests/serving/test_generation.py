@@ -39,6 +39,8 @@ class Recorder:
         assert self.gate.wait(10)
         GRAPH.check(inputs)
         self.calls.append(inputs["tokens"].shape)
+        if (inputs["tokens"] == VOCABULARY.index(decoder.POISON)).any():
+            raise RuntimeError("poisoned")
         return decoder.run(inputs)
 
 
@@ -335,7 +337,9 @@ def test_sources_of_several_lengths_share_calls_and_states_are_brought() -> None
 def test_a_text_ends_before_the_words_that_stop_it(tokens: Any, words: Any, shown: Any, reason: str) -> None:
     class Tokens:
         graph = "step"
-        left = list(tokens)
+
+        def __init__(self) -> None:
+            self.left = list(tokens)
 
         def inputs(self) -> Arrays | None:
             return {} if self.left else None

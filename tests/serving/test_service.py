@@ -348,4 +348,4 @@ def test_statistics_count_rows_and_executions(server: Any) -> None:
     assert after["inference_stats"]["success"]["count"] - before["inference_stats"]["success"]["count"] == 1
     assert abs(after["last_inference"] / 1000 - time.time()) < 60
     names = [one["name"] for one in server.json("/v2/models/stats")["model_stats"]]
-    assert names == ["tiny-code.encode", "tiny-code.decode", "tiny-picture", "tiny-series", "tiny-table"]
+    assert names == ["tiny-code.encode", "tiny-code.decode", "tiny-picture", "tiny-series", "tiny-table", "tiny-text"]
