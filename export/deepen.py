@@ -13,10 +13,11 @@ from export.judge import TF32, TwinReport, judge_twin, variants_in
 from export.opsets import OPSETS, OpsetOutcome, try_opset
 from export.prove import Reference
 from export.score import Comparison, by_original, by_session, compare_scores, score_rows
+from zoo.codecs import make_codec
 from zoo.manifest import Manifest
 from zoo.metrics import load_metric
 from zoo.original import Original
-from zoo.run import graph_inputs
+from zoo.run import FILES, graph_inputs
 from zoo.session import Session
 from zoo.spec import Arrays
 
@@ -58,7 +59,7 @@ def deepen(subject: Subject, step: Callable[[str], None]) -> tuple[Comparison, l
     folder, manifest, seed = subject.folder, subject.manifest, subject.seed
     answers = {f"{graph.name}/{port.name}" for graph in manifest.graphs for port in graph.outputs}
     samples = {name: array for name, array in subject.samples.items() if name not in answers}  # golden files hold them
-    metric = load_metric(manifest.training["metric"])
+    metric = load_metric(manifest.training["metric"], make_codec(manifest.task, manifest.codec, folder / FILES))
     step(f"{metric.name} on {len(samples['targets']):,} rows")
     expected = score_rows(metric, samples, by_original(subject.original))
     sessions = {graph.name: Session(folder / graph.file, graph, provider=subject.provider) for graph in manifest.graphs}

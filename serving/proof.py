@@ -72,13 +72,12 @@ def _largest_error(found: np.ndarray, expected: np.ndarray) -> float:
 
 async def _prove_twin(artifact: Artifact, variant: str, golden: Arrays, infer: Infer) -> None:
     """The task metric of the twin on the golden rows, beside that of the graphs that are proven equal, pair by pair."""
-    metric = load_metric(artifact.certificate.twins[variant]["comparison"]["metric"])
+    model = Model(artifact, threads=1)
+    metric = load_metric(artifact.certificate.twins[variant]["comparison"]["metric"], model.codec)
 
     async def score(arrays: Arrays, answer: Infer) -> np.ndarray:
         graphs = {graph.name: graph for graph in artifact.manifest.graphs}
         return await drive_async(metric.score(arrays), lambda name, inputs: answer(graphs[name], inputs))
-
-    model = Model(artifact, threads=1)
 
     async def proven(graph: Graph, inputs: Arrays) -> Arrays:
         return await asyncio.to_thread(model.run, graph.name, inputs)

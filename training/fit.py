@@ -20,9 +20,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from training.optimizers import learning_rate, make_optimizer
-from training.recipe import Batch, Objective, Recipe, Settings, Turn
+from training.recipe import Batch, Objective, Recipe, Turn
 from training.state import Tensors, TrainState, load_state, save_state
 from zoo.calls import in_parts
+from zoo.codecs import Codec
 from zoo.metrics import load_metric
 from zoo.original import Original
 from zoo.spec import Arrays
@@ -45,11 +46,12 @@ class Fit:
         seed: int,
         folder: Path,
         fabric: Fabric,
+        codec: Codec | None = None,
     ) -> None:
-        """`train` and `validation` are what batches are cut from; `samples` of the validation split give the metric;
-        `folder` keeps the state."""
+        """`train` and `validation` are what batches are cut from; `samples` of the validation split give the metric, by the
+        `codec` that made them; `folder` keeps the state."""
         self.original, self.recipe, self.settings = original, recipe, recipe.settings
-        self.samples, self.seed, self.folder, self.fabric = samples, seed, folder, fabric
+        self.samples, self.seed, self.folder, self.fabric, self.codec = samples, seed, folder, fabric, codec
         self.train, self.validation = self._tensors(train), self._tensors(validation)
         self.network = original.model
         if any(tensor.ndim == 4 for tensor in self.train.values()):
@@ -164,7 +166,7 @@ class Fit:
                 losses = [turn.objective(self.model, batch, generator).item() for turn in self.turns]
                 total += sum(losses) * len(batch["targets"])
         judged = (epoch + 1) % self.settings.metric_every == 0 or epoch + 1 == self.settings.epochs
-        metric = score(self.original, self.recipe.metric, self.samples, size) if judged else None
+        metric = score(self.original, self.recipe.metric, self.samples, size, self.codec) if judged else None
         return total / rows, metric
 
     def _batches(self, epoch: int) -> Iterator[torch.Tensor]:
@@ -218,14 +220,14 @@ def turns_of(recipe: Recipe) -> tuple[Turn, ...]:
     return (Turn(objective=cast(Objective, recipe.objective), part=""),)
 
 
-def score(original: Original, metric: str, arrays: Arrays, rows: int) -> float:
-    """The metric of `arrays` (`zoo.metrics`), computed by the original in float32, `rows` at a time."""
+def score(original: Original, metric: str, arrays: Arrays, rows: int, codec: Codec | None = None) -> float:
+    """The metric of `arrays` (`zoo.metrics`), which `codec` made, computed by the original in float32, `rows` at a time."""
 
     def run(name: str, inputs: Arrays) -> Arrays:
         graph = original.graph(name)
         return in_parts(graph, inputs, rows, lambda part: original.call(graph, part))
 
-    return load_metric(metric).figure(arrays, run)
+    return load_metric(metric, codec).figure(arrays, run)
 
 
 def save_curves(path: Path, curves: dict[str, list[float]]) -> None:

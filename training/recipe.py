@@ -64,10 +64,10 @@ class Recipe:
 
     `files` writes what the artifact must carry (a tokenizer, say) into a folder; `codec` gives the settings of the task's
     codec; both see the training rows. `learn` gives the arrays that training batches are cut from, by split and codec
-    settings: the inputs of the first graph and `targets` where there is none. `augment` changes each training batch.
-    `objective` is the mean loss of a batch, or turns that alternate; an estimator has none and is fitted by its own method.
-    `extend` adds arrays to the evaluation samples (inputs of later graphs, noise), `pictures` draws what the model card
-    shows. `reference` holds the published figures that ours stand beside.
+    settings (with `files`, the folder, where there is one): the inputs of the first graph and `targets` where there is none.
+    `augment` changes each training batch. `objective` is the mean loss of a batch, or turns that alternate; an estimator has
+    none and is fitted by its own method. `extend` adds arrays to the evaluation samples (inputs of later graphs, noise),
+    `pictures` draws what the model card shows. `reference` holds the published figures that ours stand beside.
     """
 
     family: str

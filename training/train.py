@@ -42,6 +42,7 @@ class Samples:
 
     dataset: Dataset
     codec_settings: dict[str, Any]
+    codec: Codec
     learn: Arrays
     learn_validation: Arrays
     train: Arrays
@@ -81,8 +82,8 @@ def train(model: str, recipe: Recipe, seed: int, folder: Path, fabric: Fabric, c
         versions={name: version(name) for name in ("torch", "numpy", "scikit-learn", "lightning-fabric")},
         started=started,
         duration_s=round(seconds or time.perf_counter() - clock, 1),
-        metrics=_score(original, recipe, _extend(recipe, original, samples.test)),
-        validation=_score(original, recipe, samples.validation),
+        metrics=_score(original, recipe, _extend(recipe, original, samples.test), samples.codec),
+        validation=_score(original, recipe, samples.validation, samples.codec),
         curves=curves,
         reference=recipe.reference,
     )
@@ -112,11 +113,13 @@ def prepare(recipe: Recipe, original: Original, folder: Path) -> Samples:
     )
     learn = recipe.learn or (lambda split, settings: {**codec.encode(split.raws), "targets": split.targets})
     counts = {"train": len(fit_split), "validation": len(held), "test": len(test)}
+    known = {**settings, "files": files} if recipe.files else settings
     return Samples(
         dataset,
         settings,
-        learn(fit_split, settings),
-        learn(held, settings),
+        codec,
+        learn(fit_split, known),
+        learn(held, known),
         train,
         _extend(recipe, original, validation),
         tested,
@@ -159,6 +162,7 @@ def _fit(
         seed=seed,
         folder=folder / STATE,
         fabric=fabric,
+        codec=samples.codec,
     )
     try:
         return fit.run(), fit.seconds
@@ -238,8 +242,8 @@ def _encode(codec: Codec, split: Split, graph: str) -> Arrays:
     return {**arrays, "targets": split.targets}
 
 
-def _score(original: Original, recipe: Recipe, samples: Arrays) -> dict[str, float]:
-    return {recipe.metric: score(original, recipe.metric, samples, recipe.settings.evaluation_rows)}
+def _score(original: Original, recipe: Recipe, samples: Arrays, codec: Codec) -> dict[str, float]:
+    return {recipe.metric: score(original, recipe.metric, samples, recipe.settings.evaluation_rows, codec)}
 
 
 def _extend(recipe: Recipe, original: Original, samples: Arrays) -> Arrays:

@@ -13,6 +13,7 @@ from zoo.calls import drive
 from zoo.codecs import Answer, make_codec
 from zoo.errors import UsageError
 from zoo.hub import Artifact
+from zoo.run import FILES
 from zoo.spec import Arrays
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Model:
         artifact.verify()
         self.artifact = artifact
         self.manifest = artifact.manifest
-        self.codec = make_codec(self.manifest.task, self.manifest.codec, artifact.folder)
+        self.codec = make_codec(self.manifest.task, self.manifest.codec, artifact.folder / FILES)
         self._provider = provider
         self._threads = threads
         self._variant = variant

@@ -19,6 +19,7 @@ from zoo.cards.usage import usage
 from zoo.codecs import make_codec
 from zoo.hub import Artifact
 from zoo.manifest import CARD, Manifest
+from zoo.run import FILES
 
 
 def write_card(artifact: Artifact) -> None:
@@ -30,7 +31,7 @@ def render_card(artifact: Artifact, folder: Path = FOLDER) -> str:
     """The card as Markdown; `folder` holds the measurements."""
     manifest, certificate = artifact.manifest, artifact.certificate
     evaluation, inference = measured(artifact, "evaluation", folder), measured(artifact, "inference", folder)
-    codec = make_codec(manifest.task, manifest.codec, artifact.folder)
+    codec = make_codec(manifest.task, manifest.codec, artifact.folder / FILES)
     sections = [
         f"# {manifest.model} v{manifest.version}",
         f"{manifest.summary}.",

@@ -19,7 +19,7 @@ from zoo.errors import IntegrityError
 from zoo.hub import Artifact
 from zoo.metrics import Metric, load_metric
 from zoo.model import Model
-from zoo.run import EVALUATION, load_arrays
+from zoo.run import EVALUATION, FILES, load_arrays
 from zoo.spec import Arrays
 
 MAX_CLASSES = 20  # of a matrix that can be read
@@ -29,7 +29,7 @@ ROWS = 256  # of one call
 def evaluate(artifact: Artifact, run: Path) -> dict[str, Any]:
     """Raises IntegrityError when the run's test split does not give the figure that the certificate holds."""
     arrays, model = load_arrays(run / EVALUATION), Model(artifact)
-    metric = load_metric(artifact.manifest.training["metric"])
+    metric = load_metric(artifact.manifest.training["metric"], model.codec)
     calls = _Calls(model)
     scores = drive(metric.score(arrays), calls.run)
     value = metric.reduce(scores)
@@ -70,7 +70,7 @@ def _interval(metric: Metric, scores: np.ndarray) -> dict[str, Any]:
 
 def _classes(artifact: Artifact, arrays: Mapping[str, np.ndarray], outputs: Mapping[str, Arrays]) -> dict[str, Any]:
     """Confusion matrix (rows: truth, columns: answer) and the mean of the largest probability; of classifiers only."""
-    codec: Any = make_codec(artifact.manifest.task, artifact.manifest.codec, artifact.folder)
+    codec: Any = make_codec(artifact.manifest.task, artifact.manifest.codec, artifact.folder / FILES)
     labels = getattr(codec, "labels", ())
     if not 2 <= len(labels) <= MAX_CLASSES or codec.graph not in outputs:
         return {}

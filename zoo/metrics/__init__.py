@@ -5,7 +5,7 @@ is one value a row, or a row of statistics where the figure is no mean of rows: 
 models that answer the same rows are compared pair by pair. `DIRECTION` is +1 where more is better, −1 where less is.
 
 A metric that measures with another published model takes its name after a colon: `distance:judge-model`. Its `score` has
-that name as a second argument.
+that name as its argument `argument`. A metric of what a person gets (a text, say) has the task's codec as `codec`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from zoo.calls import Plan, drive
+from zoo.codecs import Codec
 from zoo.errors import UnknownNameError
 from zoo.spec import Arrays
 
@@ -51,13 +54,16 @@ def metric_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__"))
 
 
-def load_metric(name: str) -> Metric:
+def load_metric(name: str, codec: Codec | None = None) -> Metric:
     """Raises UnknownNameError."""
     stem, _, argument = name.partition(":")
     if stem not in metric_names():
         raise UnknownNameError("metric", stem, metric_names())
     module = import_module(f"zoo.metrics.{stem}")
-    score = partial(module.score, argument=argument) if argument else module.score
+    given: dict[str, Any] = {"argument": argument} if argument else {}
+    if "codec" in signature(module.score).parameters:
+        given["codec"] = codec
+    score = partial(module.score, **given)
     reduce = getattr(module, "reduce", None)
     return Metric(name, score, reduce or _mean, module.DIRECTION, reduce is None)
 
