@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from export.compare import distance, shortfalls
+from export.entries import differences, float_entries
 from export.inputs import Case, draw
+from zoo.entries import split_rows
 from zoo.session import Session
 from zoo.spec import Arrays, Graph, Port
 
@@ -48,9 +50,9 @@ def _check_kind(graph: Graph, session: Session, case: Case, bounds: Bounds, rng:
         if not np.array_equal(first[port.name], again[port.name], equal_nan=port.is_float):
             broken.append(f"{case.kind}: output {port.name!r} differs between two equal calls")
     broken += _check_labels(graph, case.kind, first, bounds)
+    broken += _check_order(graph, session, case, first, bounds, rng)
     if graph.batch is not None:
         if graph.axis(graph.batch).low <= 1:
-    broken += _check_order(graph, session, case, first, bounds, rng)
             broken += _check_alone(graph, session, case, first, bounds)
         broken += _check_padding(graph, session, case, first, bounds, rng)
     return broken
@@ -68,8 +70,6 @@ def _check_labels(graph: Graph, kind: str, outputs: Arrays, bounds: Bounds) -> l
     return broken
 
 
-def _check_increments(graph: Graph, session: Session, bounds: Bounds, rng: np.random.Generator) -> list[str]:
-    """One long call against two shorter ones with the state handed on, along every incremental axis."""
 def _check_order(
     graph: Graph, session: Session, case: Case, first: Arrays, bounds: Bounds, rng: np.random.Generator
 ) -> list[str]:
@@ -102,6 +102,8 @@ def _reorder(port: Port, array: np.ndarray, axis: str, order: np.ndarray) -> np.
     return array
 
 
+def _check_increments(graph: Graph, session: Session, bounds: Bounds, rng: np.random.Generator) -> list[str]:
+    """One long call against two shorter ones with the state handed on, along every incremental axis."""
     broken = []
     for axis in (graph.axis(name) for name in graph.free_axes):
         if not axis.incremental:
@@ -145,9 +147,11 @@ def _check_alone(graph: Graph, session: Session, case: Case, together: Arrays, b
     broken = []
     rows = case.rows
     for row in {0, rows // 2, rows - 1}:
-        alone = session.run({name: array[row : row + 1] for name, array in case.inputs.items()})
-        broken += _compare_rows(graph, case, alone, {name: a[row : row + 1] for name, a in together.items()}, bounds,
-                                f"row {row} alone differs from the same row in a batch of {rows}")  # fmt: skip
+        inputs = {name: array[row : row + 1] for name, array in case.inputs.items()}
+        alone, own = session.run(inputs), split_rows(graph, together, [row, 1])[1]
+        what = f"row {row} alone differs from the same row in a batch of {rows}"
+        broken += _compare_rows(graph, case, alone, own, bounds, what)
+        broken += _compare_entries(graph, session, case.kind, inputs, alone, own, bounds, what)
     return broken
 
 
@@ -171,6 +175,7 @@ def _check_padding(
             what = f"other padding along {axis.name!r}, {size} to {longer} steps, changes the answer"
             found = _valid_part(graph, case, axis.name, session.run(padded), plain)
             broken += _compare_rows(graph, case, found, plain, bounds, what)
+            broken += _compare_entries(graph, session, case.kind, case.inputs, found, plain, bounds, what)
     return broken
 
 
@@ -225,3 +230,10 @@ def _compare_rows(graph: Graph, case: Case, found: Arrays, expected: Arrays, bou
             if not error <= bound:
                 broken.append(f"{case.kind}: {what}: output {port.name!r} by {error:.3g}, bound {bound:.3g}")
     return broken
+
+
+def _compare_entries(
+    graph: Graph, session: Session, kind: str, inputs: Arrays, found: Arrays, expected: Arrays, bounds: Bounds, what: str
+) -> list[str]:
+    own = {name: bounds[name, kind] for name in float_entries(graph)}
+    return [f"{kind}: {what}: {sentence}" for sentence in differences(graph, inputs, found, expected, session.run, own)]
