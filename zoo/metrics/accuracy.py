@@ -1,6 +1,7 @@
 """Share of rows whose largest score is at the target's class.
 
-The scores are the last output with one column a class: logits or probabilities.
+The scores are the last output with one column a class: logits or probabilities. Where an item has several targets (the
+nodes of a graph, say) each of them is a row; a target of −1 is not judged.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ DIRECTION = 1
 
 
 def score(arrays: Mapping[str, np.ndarray]) -> Plan[np.ndarray]:
-    """1 or 0 a row of the `predict/…` arrays, against `targets` (class numbers)."""
+    """1 or 0 for each target (class number) that is judged, from the `predict/…` arrays."""
     inputs = {name.removeprefix("predict/"): array for name, array in arrays.items() if name.startswith("predict/")}
     outputs = yield Call("predict", inputs)
-    scores = list(outputs.values())[-1]
-    return (scores.argmax(axis=-1) == arrays["targets"]).astype(np.float64)
+    labels, targets = list(outputs.values())[-1].argmax(axis=-1).reshape(-1), arrays["targets"].reshape(-1)
+    return (labels == targets)[targets >= 0].astype(np.float64)
