@@ -4,6 +4,8 @@
 >>> with Client("http://127.0.0.1:3000") as client:
 ...     client.predict("convnet-mnist", "digit.png")[0]["label"]
 ...     client.infer("convnet-mnist", {"x": np.zeros((1, 1, 28, 28), np.float32)})["logits"]
+...     for piece in client.stream("gpt-shakespeare", "ROMEO:", max_tokens=200, seed=1):
+...         print(piece["text_output"], end="", flush=True)
 
 `AsyncClient` has the same methods, to be awaited. Tensors travel as bytes; connections are kept. Needs httpx, NumPy and
 orjson only.
@@ -12,6 +14,7 @@ orjson only.
 from serving.client.clients import AsyncClient, Client
 from serving.client.errors import (
     AnswerError,
+    BrokenOffError,
     ClientError,
     DeniedError,
     LateError,
@@ -26,6 +29,7 @@ from serving.client.errors import (
 __all__ = [
     "AnswerError",
     "AsyncClient",
+    "BrokenOffError",
     "Client",
     "ClientError",
     "DeniedError",

@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 
 from serving.client.errors import AnswerError, ClientError, UnreachableError, status_error
+from serving.client.events import Events
 from serving.client.tensors import decode, encode
 from zoo.spec import Arrays
 
@@ -87,6 +88,43 @@ def predict(model: str, data: Any, *, media_type: str | None = None) -> Call[lis
     return Call(method="POST", path=path, read=_predictions, headers={"Content-Type": media_type}, body=body)
 
 
+def generate(
+    model: str,
+    given: Any = None,
+    *,
+    version: str | int | None = None,
+    stop: str | Sequence[str] = (),
+    timeout_ms: float | None = None,
+    **options: Any,
+) -> Call[dict[str, Any]]:
+    """A whole generated answer: `{"text_output": …, "finish_reason": …}`, or what else the model makes, an `image` say.
+
+    `given` is the text to go on from, or what else the model takes; nothing for some. `options` are the model's own, such
+    as max_tokens, temperature, top_k, top_p, seed and steps; the answer ends before the first of the words `stop`. After
+    `timeout_ms` the server gives up, and LateError is raised.
+
+    Raises ClientError for what JSON cannot say, StatusError, AnswerError and UnreachableError.
+    """
+    return _generation(model, version, "generate", _document, given, stop, timeout_ms, options)
+
+
+def stream(
+    model: str,
+    given: Any = None,
+    *,
+    version: str | int | None = None,
+    stop: str | Sequence[str] = (),
+    timeout_ms: float | None = None,
+    **options: Any,
+) -> Call[Events]:
+    """The same answer piece by piece, as it is made: an iterator of `{"text_output": …, "token": …}`, say.
+
+    To stop reading ends the answer, and frees its place on the server. Raises what `generate` raises before the first
+    piece, and BrokenOffError when the server could not end what it began.
+    """
+    return _generation(model, version, "generate_stream", _events, given, stop, timeout_ms, options)
+
+
 def metadata(model: str | None = None, *, version: str | int | None = None) -> Call[dict[str, Any]]:
     """Name, versions and tensors of a model, a free axis -1; without a model, name and extensions of the server.
 
@@ -134,6 +172,27 @@ def load(model: str, *, version: str | int | None = None) -> Call[None]:
 def unload(model: str) -> Call[None]:
     """Have the server stop serving a model; needs an admin key. Raises StatusError and UnreachableError."""
     return _order(model, "unload", {})
+
+
+def _generation(
+    model: str,
+    version: str | int | None,
+    verb: str,
+    read: Callable[[Any], Answer],
+    given: Any,
+    stop: str | Sequence[str],
+    timeout_ms: float | None,
+    options: Mapping[str, Any],
+) -> Call[Answer]:
+    asked = {} if given is None else {"text_input" if isinstance(given, str) else "input": given}
+    body, media_type = _as_body({**asked, "parameters": {**options, **({"stop": stop} if stop else {})}})
+    limit = {} if timeout_ms is None else {"X-Request-Timeout-Ms": str(max(1, round(timeout_ms)))}
+    headers = {"Content-Type": str(media_type), **limit}
+    return Call(method="POST", path=f"{_model_path(model, version)}/{verb}", read=read, headers=headers, body=body)
+
+
+def _events(response: httpx.Response) -> Events:
+    return Events(str(response.request.url))
 
 
 def _order(model: str, verb: str, parameters: dict[str, Any]) -> Call[None]:

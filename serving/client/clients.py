@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -16,6 +17,7 @@ import httpx
 from serving.client import calls
 from serving.client.calls import Call
 from serving.client.errors import UnreachableError, connection_error, status_error
+from serving.client.events import Events
 from zoo.errors import UsageError
 
 P = ParamSpec("P")
@@ -92,6 +94,24 @@ def _awaited(make: Callable[P, Call[Answer]]) -> Callable[Concatenate[AsyncClien
     return _described(method, make)
 
 
+def _iterated(make: Callable[P, Call[Events]]) -> Callable[Concatenate[Client, P], Iterator[dict[str, Any]]]:
+    """The method of Client that gives this call's events as they come."""
+
+    def method(self: Client, /, *args: P.args, **options: P.kwargs) -> Iterator[dict[str, Any]]:
+        return self._stream(make(*args, **options))
+
+    return _described(method, make)
+
+
+def _async_iterated(make: Callable[P, Call[Events]]) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[dict[str, Any]]]:
+    """The method of AsyncClient that gives this call's events as they come."""
+
+    def method(self: AsyncClient, /, *args: P.args, **options: P.kwargs) -> AsyncIterator[dict[str, Any]]:
+        return self._stream(make(*args, **options))
+
+    return _described(method, make)
+
+
 def _described(method: Method, make: Callable[..., Any]) -> Method:
     """`method` with the name and documentation of the call that it makes."""
     method.__name__ = make.__name__
@@ -119,6 +139,8 @@ class Client:
 
     infer = _blocking(calls.infer)
     predict = _blocking(calls.predict)
+    generate = _blocking(calls.generate)
+    stream = _iterated(calls.stream)
     metadata = _blocking(calls.metadata)
     statistics = _blocking(calls.statistics)
     live = _blocking(calls.live)
@@ -137,6 +159,29 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _stream(self, call: Call[Events]) -> Iterator[dict[str, Any]]:
+        for attempt in itertools.count():
+            with self._turns:
+                http = self._connection()
+                try:
+                    with http.stream(call.method, call.path, content=call.body, headers=call.headers) as response:
+                        if response.is_success:
+                            events = call.answer(response)
+                            for chunk in response.iter_bytes():
+                                yield from events.feed(chunk)
+                            return
+                        response.read()
+                        outcome: httpx.Response | UnreachableError = response
+                except httpx.HTTPError as error:
+                    outcome = connection_error(error, str(self._options["base_url"]))
+                finally:
+                    self._idle.append(http)
+            pause = self._patience.pause_s(call, outcome, attempt)
+            if pause is None:
+                call.answer(outcome)
+                return
+            time.sleep(pause)
 
     def _run(self, call: Call[Answer]) -> Answer:
         attempt = 0
@@ -175,6 +220,8 @@ class AsyncClient:
 
     infer = _awaited(calls.infer)
     predict = _awaited(calls.predict)
+    generate = _awaited(calls.generate)
+    stream = _async_iterated(calls.stream)
     metadata = _awaited(calls.metadata)
     statistics = _awaited(calls.statistics)
     live = _awaited(calls.live)
@@ -194,6 +241,30 @@ class AsyncClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    async def _stream(self, call: Call[Events]) -> AsyncIterator[dict[str, Any]]:
+        for attempt in itertools.count():
+            async with self._turns:
+                http = self._connection()
+                try:
+                    async with http.stream(call.method, call.path, content=call.body, headers=call.headers) as response:
+                        if response.is_success:
+                            events = call.answer(response)
+                            async for chunk in response.aiter_bytes():
+                                for event in events.feed(chunk):
+                                    yield event
+                            return
+                        await response.aread()
+                        outcome: httpx.Response | UnreachableError = response
+                except httpx.HTTPError as error:
+                    outcome = connection_error(error, str(self._options["base_url"]))
+                finally:
+                    self._idle.append(http)
+            pause = self._patience.pause_s(call, outcome, attempt)
+            if pause is None:
+                call.answer(outcome)
+                return
+            await asyncio.sleep(pause)
+
     async def _run(self, call: Call[Answer]) -> Answer:
         attempt = 0
         while (pause := self._patience.pause_s(call, outcome := await self._send(call), attempt)) is not None:
@@ -203,10 +274,13 @@ class AsyncClient:
 
     async def _send(self, call: Call[Any]) -> httpx.Response | UnreachableError:
         async with self._turns:
-            http = self._idle.pop() if self._idle else httpx.AsyncClient(**self._options)
+            http = self._connection()
             try:
                 return await http.request(call.method, call.path, content=call.body, headers=call.headers)
             except httpx.HTTPError as error:
                 return connection_error(error, str(self._options["base_url"]))
             finally:
                 self._idle.append(http)
+
+    def _connection(self) -> httpx.AsyncClient:
+        return self._idle.pop() if self._idle else httpx.AsyncClient(**self._options)

@@ -30,6 +30,10 @@ class AnswerError(ClientError):
     """The server answered, but not what the protocol says."""
 
 
+class BrokenOffError(ClientError):
+    """The server began its answer, but could not end it; the sentence says why."""
+
+
 class StatusError(ClientError):
     """The server answered with an error: its `http_status`, its `sentence`, and `retry_after_s` where it named one."""
 
