@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-def advance(gates_BG: Tensor, state_BH: Tensor, recurrent_GH: Tensor) -> Tensor:
-    """The next state, (…, H), from W x + b and the last state; leading axes in front of B are batches of networks."""
+def advance(gates_BG: Tensor, state_BH: Tensor, gated_2HH: Tensor, new_HH: Tensor) -> Tensor:
+    """The next state, (…, H), of W x + b, the last state, U_z above U_r, and U; axes in front of B are several networks."""
     hidden = state_BH.shape[-1]
     both, candidate = gates_BG.split([2 * hidden, hidden], dim=-1)
-    z, r = torch.sigmoid(both + state_BH @ recurrent_GH[..., : 2 * hidden, :].mT).chunk(2, dim=-1)
-    new = torch.tanh(candidate + (r * state_BH) @ recurrent_GH[..., 2 * hidden :, :].mT)
+    z, r = torch.sigmoid(both + state_BH @ gated_2HH.mT).chunk(2, dim=-1)
+    new = torch.tanh(candidate + (r * state_BH) @ new_HH.mT)
     return (1 - z) * state_BH + z * new
 
 
@@ -33,12 +33,13 @@ class GRUCell(nn.Module):
     def __init__(self, in_features: int, hidden: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(3 * hidden, in_features))
-        self.recurrent = nn.Parameter(torch.empty(3 * hidden, hidden))
+        self.gated = nn.Parameter(torch.empty(2 * hidden, hidden))
+        self.new = nn.Parameter(torch.empty(hidden, hidden))
         self.bias = nn.Parameter(torch.zeros(3 * hidden))
-        _initialise(self.weight, self.recurrent)
+        _initialise(self.weight, self.gated, self.new)
 
     def forward(self, x_BI: Tensor, state_BH: Tensor) -> Tensor:
-        return advance(functional.linear(x_BI, self.weight, self.bias), state_BH, self.recurrent)
+        return advance(functional.linear(x_BI, self.weight, self.bias), state_BH, self.gated, self.new)
 
 
 class BidirectionalGRU(nn.Module):
@@ -50,9 +51,10 @@ class BidirectionalGRU(nn.Module):
     def __init__(self, in_features: int, hidden: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(2, 3 * hidden, in_features))
-        self.recurrent = nn.Parameter(torch.empty(2, 3 * hidden, hidden))
+        self.gated = nn.Parameter(torch.empty(2, 2 * hidden, hidden))
+        self.new = nn.Parameter(torch.empty(2, hidden, hidden))
         self.bias = nn.Parameter(torch.zeros(2, 3 * hidden))
-        _initialise(*self.weight, *self.recurrent)
+        _initialise(self.weight, self.gated, self.new)
 
     def forward(self, x_BTI: Tensor, length_B: Tensor) -> Tensor:
         if torch.onnx.is_in_onnx_export():
@@ -60,12 +62,13 @@ class BidirectionalGRU(nn.Module):
         batch, steps = x_BTI.shape[:2]
         order_B = torch.argsort(length_B, descending=True, stable=True)
         length_B = length_B[order_B]
-        gates_DBTG = torch.einsum("bti,dgi->dbtg", x_BTI[order_B], self.weight) + self.bias[:, None, None]
-        gates_DBTG = torch.stack([gates_DBTG[0], turned(gates_DBTG[1], length_B)])
-        state_DBH = gates_DBTG.new_zeros(2, batch, self.recurrent.shape[-1])
+        x_BTI = x_BTI[order_B]
+        both_DBTI = torch.stack([x_BTI, turned(x_BTI, length_B)])
+        gates_DBTG = torch.einsum("dbti,dgi->dbtg", both_DBTI, self.weight) + self.bias[:, None, None]
+        state_DBH = gates_DBTG.new_zeros(2, batch, self.new.shape[-1])
         states = []
-        for step, rows in enumerate(rows_at(length_B, steps)):
-            state_DBH = advance(gates_DBTG[:, :rows, step], state_DBH[:, :rows], self.recurrent)
+        for rows, gates_DBG in zip(rows_at(length_B, steps), gates_DBTG.unbind(2), strict=True):
+            state_DBH = advance(gates_DBG[:, :rows], state_DBH[:, :rows], self.gated, self.new)
             states.append(functional.pad(state_DBH, (0, 0, 0, batch - rows)))
         states_DBTH = torch.stack(states, dim=2)
         both_BTH = torch.cat([states_DBTH[0], turned(states_DBTH[1], length_B)], dim=-1)
@@ -74,14 +77,20 @@ class BidirectionalGRU(nn.Module):
     def _operator(self, x_BTI: Tensor, length_B: Tensor) -> Tensor:
         """ONNX's own operator, in the exporter's trace; its layout is (T, D, B, H)."""
         batch, steps = x_BTI.shape[:2]
-        hidden = self.recurrent.shape[-1]
+        hidden = self.new.shape[-1]
         sign_G = torch.ones(3 * hidden, dtype=x_BTI.dtype)
         sign_G[:hidden] = -1
-        weights = self.weight * sign_G[:, None], self.recurrent * sign_G[:, None]
-        bias = torch.cat([self.bias * sign_G, torch.zeros_like(self.bias)], dim=1)
+        recurrent_DGH = torch.cat([self.gated, self.new], dim=1)
+        bias_D2G = torch.cat([self.bias * sign_G, torch.zeros_like(self.bias)], dim=1)
         states_TDBH = torch.onnx.ops.symbolic(
             "GRU",
-            (x_BTI.transpose(0, 1), *weights, bias, length_B.to(torch.int32)),
+            (
+                x_BTI.transpose(0, 1),
+                self.weight * sign_G[:, None],
+                recurrent_DGH * sign_G[:, None],
+                bias_D2G,
+                length_B.to(torch.int32),
+            ),
             {"hidden_size": hidden, "direction": "bidirectional", "linear_before_reset": 0},
             dtype=x_BTI.dtype,
             shape=(steps, 2, batch, hidden),
@@ -92,8 +101,8 @@ class BidirectionalGRU(nn.Module):
 def turned(x_BTF: Tensor, length_B: Tensor) -> Tensor:
     """The first `length` steps of each row in reverse order, zeros behind them."""
     source_BT = length_B[:, None] - 1 - torch.arange(x_BTF.shape[1], device=x_BTF.device)
-    taken_BTF = torch.take_along_dim(x_BTF, source_BT.clamp(min=0)[..., None], dim=1)
-    return taken_BTF.masked_fill((source_BT < 0)[..., None], 0)
+    rows_B1 = torch.arange(len(x_BTF), device=x_BTF.device)[:, None]
+    return x_BTF[rows_B1, source_BT.clamp(min=0)].masked_fill((source_BT < 0)[..., None], 0)
 
 
 def rows_at(length_B: Tensor, steps: int) -> list[int]:
@@ -102,10 +111,12 @@ def rows_at(length_B: Tensor, steps: int) -> list[int]:
     return counts
 
 
-def _initialise(*weights: Tensor) -> None:
-    for weight_GF in weights:
-        for gate_HF in weight_GF.chunk(3):
-            if gate_HF.shape[0] == gate_HF.shape[1]:
-                nn.init.orthogonal_(gate_HF)
-            else:
-                nn.init.xavier_uniform_(gate_HF)
+@torch.no_grad()
+def _initialise(weight: Tensor, *recurrent: Tensor) -> None:
+    """Xavier for the input's weights, orthogonal ones for the state's: gate by gate, network by network."""
+    hidden = recurrent[0].shape[-1]
+    for gate_HI in weight.view(-1, hidden, weight.shape[-1]):
+        nn.init.xavier_uniform_(gate_HI)
+    for stacked in recurrent:
+        for gate_HH in stacked.view(-1, hidden, hidden):
+            nn.init.orthogonal_(gate_HH)
