@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from export.compare import MAX_RELATIVE_FLOOR, OutputRecord, shortfalls, ulp32
+from export.entries import align, float_entries, judge
 from export.inputs import NATURAL_KINDS, Case, beyond, chained, make_cases, num_rows
 from export.invariances import check_invariances
 from export.lift import FileReference
 from export.patterns import MAX_IDS, every_id, num_ids, patterned
 from export.reference import EstimatorReference, TorchReference
+from zoo.entries import entry_outputs
 from zoo.errors import ParityError, PortError, UsageError
 from zoo.session import Session
 from zoo.spec import Arrays, Graph
@@ -96,26 +98,41 @@ def _run(session: Session, case: Case, broken: list[str]) -> Arrays | None:
 
 
 def _add_floors(graph: Graph, case: Case, reference: Reference, records: Records) -> None:
-    unsteady = reference.unsteady_rows(graph, case.inputs)
+    unsteady, entries = reference.unsteady_rows(graph, case.inputs), entry_outputs(graph)
     for ref32, ref64 in reference.pairs(graph, case.inputs):
+        _check_numbers(graph, case, ref64)
+        aligned = align(graph, ref32, ref64, case.rows) if entries else None
         for port in graph.outputs:
-            if port.is_float:
-                if case.kind in NATURAL_KINDS and np.isnan(ref64[port.name]).any():
-                    raise UsageError(
-                        f"The original itself gives NaN in output {port.name!r} of graph {graph.name!r} on {case.kind} "
-                        "inputs; declare the range of its ports, or mend the original."
-                    )
-                record = records[port.name, case.kind]
+            if not port.is_float:
+                continue
+            record = records[port.name, case.kind]
+            if aligned and port.name in entries:
+                record.add_floor(aligned.found[port.name], aligned.expected[port.name], np.zeros(len(aligned.owners), bool))
+            else:
                 record.add_floor(ref32[port.name], ref64[port.name], unsteady[: num_rows(ref64[port.name])])
+
+
+def _check_numbers(graph: Graph, case: Case, ref64: Arrays) -> None:
+    for port in graph.outputs:
+        if port.is_float and case.kind in NATURAL_KINDS and np.isnan(ref64[port.name]).any():
+            raise UsageError(
+                f"The original itself gives NaN in output {port.name!r} of graph {graph.name!r} on {case.kind} "
+                "inputs; declare the range of its ports, or mend the original."
+            )
 
 
 def _add_outputs(graph: Graph, case: Case, found: Arrays, reference: Reference, records: Records) -> None:
     ref64, unsteady = reference.ref64(graph, case.inputs), reference.unsteady_rows(graph, case.inputs)
+    entries = entry_outputs(graph)
+    if entries:
+        _add_entries(graph, case, found, ref64, reference, records)
     for port in graph.outputs:
         record = records[port.name, case.kind]
         value, expected = found[port.name], ref64[port.name]
         if value.dtype.name != port.dtype:
             record.failures.append(f"{case.kind}, {case.label}: dtype {value.dtype.name} instead of {port.dtype}")
+        elif port.name in entries:
+            continue
         elif port.is_float:
             record.add_case(case.label, value, expected, unsteady)
         else:
@@ -125,6 +142,14 @@ def _add_outputs(graph: Graph, case: Case, found: Arrays, reference: Reference, 
                 margin = np.where(jumping, 0.0, shortfalls(ref64[port.argmax_of], value))
                 bound = records[port.argmax_of, case.kind].bound
             record.add_labels(case.label, value, expected, margin, bound)
+
+
+def _add_entries(graph: Graph, case: Case, found: Arrays, ref64: Arrays, reference: Reference, records: Records) -> None:
+    """Outputs whose size depends on the data."""
+    bounds = {name: records[name, case.kind].bound for name in float_entries(graph)}
+    judged = judge(graph, case.inputs, found, ref64, lambda inputs: reference.ref64(graph, inputs), bounds)
+    for name in entry_outputs(graph):
+        records[name, case.kind].add_entries(case.label, judged)
 
 
 def _check_refusals(graph: Graph, rng: np.random.Generator) -> list[str]:
