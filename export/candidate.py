@@ -26,6 +26,7 @@ from zoo.run import (
     EVALUATION,
     FILES,
     PICTURES,
+    PUBLISHED,
     Run,
     graph_inputs,
     load_arrays,
@@ -56,7 +57,10 @@ def build_candidate(run_folder: Path, target: Path, *, version: int, variants: t
     for variant in ("", *chosen):
         files = [temporary / graph.variant_file(variant) for graph in original.graphs]
         share_weights(files, temporary / weights_file(variant))
-    save_arrays(temporary / GOLDEN, golden(original, load_arrays(run_folder / EVALUATION)))
+    published = run_folder / PUBLISHED
+    save_arrays(
+        temporary / GOLDEN, golden(original, load_arrays(published if published.is_file() else run_folder / EVALUATION))
+    )
     shutil.copytree(run_folder / CHECKPOINT, temporary / ORIGINAL)
     for folder in (FILES, PICTURES):
         if (run_folder / folder).is_dir():

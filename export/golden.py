@@ -24,7 +24,8 @@ def golden(original: Original, samples: Arrays) -> Arrays:
     """
     count = len(samples["targets"])
     rows = np.unique(np.linspace(0, count - 1, min(ROWS, max(1, BYTES // _row_bytes(original, samples)))).astype(int))
-    chosen = take_rows(samples, rows)
+    whole = [f"{graph.name}/{port.name}" for graph in original.graphs if graph.batch is None for port in graph.inputs]
+    chosen = take_rows(samples, rows, whole)
     for graph in original.graphs:
         if entry_outputs(graph):
             chosen = take_rows(chosen, np.flatnonzero(_steady(original, graph, _inputs(graph, chosen))))

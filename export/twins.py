@@ -83,7 +83,7 @@ def _quantize_static(source: Path, target: Path, graph: Graph, calibration: Arra
 
     class Rows(CalibrationDataReader):
         def __init__(self) -> None:
-            self._batches = _batches(calibration)
+            self._batches = _batches(graph, calibration)
 
         def get_next(self) -> Arrays | None:
             return next(self._batches, None)
@@ -95,7 +95,11 @@ def _quantize_static(source: Path, target: Path, graph: Graph, calibration: Arra
     )  # fmt: skip
 
 
-def _batches(calibration: Arrays) -> Iterator[Arrays]:
+def _batches(graph: Graph, calibration: Arrays) -> Iterator[Arrays]:
+    """Some rows at a time; where rows depend on one another all of them."""
+    if graph.batch is None:
+        yield calibration
+        return
     rows = len(next(iter(calibration.values())))
     for start in range(0, rows, CALIBRATION_BATCH):
         yield {name: array[start : start + CALIBRATION_BATCH] for name, array in calibration.items()}

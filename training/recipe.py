@@ -67,7 +67,8 @@ class Recipe:
     settings (with `files`, the folder, where there is one): the inputs of the first graph and `targets` where there is none.
     `augment` changes each training batch. `objective` is the mean loss of a batch, or turns that alternate; an estimator has
     none and is fitted by its own method. `extend` adds arrays to the evaluation samples (inputs of later graphs, noise),
-    `pictures` draws what the model card shows. `reference` holds the published figures that ours stand beside.
+    `pictures` draws what the model card shows. `publish` makes a smaller test split, which golden samples are taken from,
+    where a single item is too large for that. `reference` holds the published figures that ours stand beside.
     """
 
     family: str
@@ -83,6 +84,7 @@ class Recipe:
     objective: Objective | tuple[Turn, ...] | None = None
     extend: Callable[[Original, Arrays], Arrays] | None = None
     pictures: Callable[[Original, Arrays], dict[str, Image]] | None = None
+    publish: Callable[[Split], Split] | None = None
     reference: dict[str, Any] = field(default_factory=dict)
 
     def override(self, assignments: list[str]) -> Recipe:

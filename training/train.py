@@ -25,7 +25,7 @@ from training.recipes import load_recipe, recipe_modules
 from zoo.codecs import Codec, make_codec
 from zoo.errors import UsageError
 from zoo.original import Original
-from zoo.run import CALIBRATION, CHECKPOINT, EVALUATION, FILES, PICTURES, RUN, Run, raw_arrays, save_arrays
+from zoo.run import CALIBRATION, CHECKPOINT, EVALUATION, FILES, PICTURES, PUBLISHED, RUN, Run, raw_arrays, save_arrays
 from zoo.spec import Arrays
 
 SPLIT_SEED = 0  # the validation rows are the same for every training seed
@@ -111,7 +111,7 @@ def prepare(recipe: Recipe, original: Original, folder: Path) -> Samples:
     train, validation, tested = (
         _encode(codec, split, graph.name) for split in (fit_split.subset(np.sort(rows)), held, test)
     )
-    learn = recipe.learn or (lambda split, settings: {**codec.encode(split.raws), "targets": split.targets})
+    learn = recipe.learn or (lambda split, settings: _ports_and_targets(codec, split, whole=graph.batch is None))
     counts = {"train": len(fit_split), "validation": len(held), "test": len(test)}
     known = {**settings, "files": files} if recipe.files else settings
     return Samples(
@@ -242,6 +242,12 @@ def _encode(codec: Codec, split: Split, graph: str) -> Arrays:
     return {**arrays, "targets": split.targets}
 
 
+def _ports_and_targets(codec: Codec, split: Split, *, whole: bool) -> Arrays:
+    """What batches are cut from; an item that is a `whole` input gets a first axis to be cut along."""
+    arrays = codec.encode(split.raws)
+    return {**{name: array[None] if whole else array for name, array in arrays.items()}, "targets": split.targets}
+
+
 def _score(original: Original, recipe: Recipe, samples: Arrays, codec: Codec) -> dict[str, float]:
     return {recipe.metric: score(original, recipe.metric, samples, recipe.settings.evaluation_rows, codec)}
 
@@ -267,6 +273,10 @@ def _write(folder: Path, run: Run, recipe: Recipe, original: Original, samples: 
     test = _extend(recipe, original, samples.test)
     save_arrays(folder / EVALUATION, {**test, **raw_arrays(samples.dataset.test.raws)})
     save_arrays(folder / CALIBRATION, _extend(recipe, original, samples.train))
+    if recipe.publish:
+        part = recipe.publish(samples.dataset.test)
+        published = _extend(recipe, original, _encode(samples.codec, part, original.graphs[0].name))
+        save_arrays(folder / PUBLISHED, {**published, **raw_arrays(part.raws)})
     if recipe.pictures:
         (folder / PICTURES).mkdir(exist_ok=True)
         for name, picture in recipe.pictures(original, test).items():

@@ -3,6 +3,7 @@
 checkpoint/        the original (`zoo.original`)
 evaluation.npz     the test split: `raw` (what the codec reads), `targets`, and `<graph>/<port>` arrays
 calibration.npz    training rows, `<graph>/<port>` arrays
+published.npz      a smaller evaluation.npz, where an item of that is too large to be published (optional)
 run.json           the fields of `Run`
 files/             label or tokenizer files that the artifact must carry (optional)
 pictures/          PNG files for the model card (optional)
@@ -14,7 +15,7 @@ import dataclasses
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +29,7 @@ from zoo.spec import Arrays, Graph, Raws
 RUN = "run.json"
 EVALUATION = "evaluation.npz"
 CALIBRATION = "calibration.npz"
+PUBLISHED = "published.npz"
 CHECKPOINT = "checkpoint"
 FILES = "files"
 PICTURES = "pictures"
@@ -123,9 +125,9 @@ def raw_items(arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     return list(arrays["raw"])
 
 
-def take_rows(arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> Arrays:
-    """The samples at these row numbers, in their order."""
+def take_rows(arrays: Mapping[str, np.ndarray], rows: np.ndarray, whole: Container[str] = ()) -> Arrays:
+    """The samples at these row numbers, in their order; arrays named in `whole` are one input, and stay as they are."""
     raws = raw_items(arrays)
     chosen = [raws[row] for row in rows]
-    rest = {name: array[rows] for name, array in arrays.items() if not name.startswith("raw")}
+    rest = {name: array if name in whole else array[rows] for name, array in arrays.items() if not name.startswith("raw")}
     return {**rest, **raw_arrays(chosen if "raw_length" in arrays else np.stack(chosen))}

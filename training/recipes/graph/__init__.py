@@ -1,0 +1,1 @@
+"""Networks over the nodes and edges of graphs."""
