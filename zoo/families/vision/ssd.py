@@ -46,7 +46,7 @@ class Config:
 
 
 class SSD(nn.Module):
-    default_A4: Tensor
+    defaults: Tensor  # (A, 4)
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class SSD(nn.Module):
         self.heads = nn.ModuleList(
             nn.Conv2d(width, BOXES * (4 + 1 + config.classes), 3, padding=1) for width in stages[-MAPS:]
         )
-        self.register_buffer("default_A4", default_boxes(config), persistent=False)
+        self.register_buffer("defaults", default_boxes(config), persistent=False)
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Corrections (B, A, 4) of the default boxes and logits (B, A, 1 + K) of their classes."""
@@ -78,7 +78,7 @@ class SSD(nn.Module):
     def detect(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Boxes (D, 4), scores, labels and pictures (D,) of what is left after non-maximum suppression."""
         corrections_BA4, logits_BAK = self(x_BCHW)
-        boxes_BA4 = corners(decode(self.default_A4, corrections_BA4)).clamp(0, 1)
+        boxes_BA4 = corners(decode(self.defaults, corrections_BA4)).clamp(0, 1)
         log_odds_BKA = log_odds(logits_BAK).transpose(1, 2)
         picture_D, label_D, box_D = non_max_suppression(
             boxes_BA4,
