@@ -65,6 +65,20 @@ def test_mean_and_deviation_are_taken_off():
     np.testing.assert_allclose(codec.encode([np.array([[0, 255]])])["x"], [[-2.0, 2.0]])
 
 
+def test_each_colour_has_its_own_mean_and_deviation():
+    settings = {"height": 1, "width": 1, "channels": 3, "labels": LABELS, "layout": "channels-first"}
+    codec = make_codec("image-classification", {**settings, "mean": [0.5, 0.25, 0.0], "std": [0.25, 0.5, 1.0]})
+    x = codec.encode([np.array([[[255, 0, 51]]])])["x"]
+    assert (x.shape, x.dtype) == ((1, 3, 1, 1), np.float32)
+    np.testing.assert_allclose(x.ravel(), [2.0, -0.5, 0.2], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mean", "std"])
+def test_a_number_too_few_for_the_colours_is_refused(name):
+    with pytest.raises(UsageError, match=f"{name} has 2 numbers for 3 channels"):
+        make_codec("image-classification", {"height": 4, "width": 6, "channels": 3, "labels": LABELS, name: [0.5, 0.5]})
+
+
 def test_a_jpeg_is_read_nearly():
     smooth = np.tile(np.linspace(0, 60, 6).astype(np.uint8), (4, 1))
     [raw] = FLAT.read(image_bytes(smooth, "JPEG", quality=100), "image/jpeg")

@@ -19,7 +19,7 @@ from zoo.codecs.read import (
     read_table,
     unknown_type,
 )
-from zoo.errors import CodecError
+from zoo.errors import CodecError, UsageError
 from zoo.spec import Arrays, Raws
 
 
@@ -28,18 +28,25 @@ class PictureInput:
     """Settings of the picture side of a codec.
 
     A raw picture is (height, width) or (height, width, channels) with intensities from 0 to `white`. Ports get
-    (pixel / white − mean) / std, flat or with a channel axis in front as `layout` says.
+    (pixel / white − mean) / std, flat or with a channel axis in front as `layout` says; `mean` and `std` are one number,
+    or one for each channel.
     """
 
     height: int
     width: int
     channels: int = 1
     white: float = 255.0
-    mean: float = 0.0
-    std: float = 1.0
+    mean: float | tuple[float, ...] = 0.0
+    std: float | tuple[float, ...] = 1.0
     layout: str = "flat"
     light_on_dark: bool = True
     port: str = "x"
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != self.channels:
+                raise UsageError(f"The codec's {name} has {len(value)} numbers for {self.channels} channels; give one each.")
 
     def read(self, data: bytes, media_type: str) -> list[np.ndarray]:
         """Raw pictures of a PNG or JPEG (one), CSV rows or JSON (one or many, of intensities 0 to `white`)."""
@@ -62,7 +69,7 @@ class PictureInput:
             raise CodecError(
                 f"The picture holds intensities from {pixels.min():g} to {pixels.max():g}; send 0 to {self.white:g}."
             )
-        x = (pixels / np.float32(self.white) - np.float32(self.mean)) / np.float32(self.std)
+        x = (pixels / np.float32(self.white) - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
         if self.layout == "flat":
             return {self.port: x.reshape(len(x), -1)}
         return {self.port: np.ascontiguousarray(np.moveaxis(x, -1, 1))}
