@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.augment import turn_and_move
+from training.augment import crop_and_flip, turn_and_move
 from training.objectives import cross_entropy, negative_elbo
 from training.optimizers import learning_rate, make_optimizer
 from training.recipe import Settings
@@ -177,3 +177,33 @@ def test_the_moves_go_by_the_generator():
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert np.isfinite(first.numpy()).all()
+
+
+def test_cropped_pictures_are_moved_by_whole_pixels_and_every_second_one_is_mirrored():
+    """Pixels are numbered: what the picture begins with, after moving by (down, right), is the number of that pixel."""
+    size, most = 8, 2
+    numbered = torch.arange(1.0, 1 + size * size).view(1, 1, size, size)
+    x = torch.cat([numbered, -numbered], dim=1).expand(2000, 2, size, size)
+    found = crop_and_flip({"x": x, "targets": torch.arange(2000)}, Settings(shift=most), torch.Generator().manual_seed(0))
+    assert found["targets"].tolist() == list(range(2000))
+    padded = np.pad(numbered[0, 0].numpy(), most)
+    windows = {
+        np.ascontiguousarray(padded[down : down + size, right : right + size][:, ::step]).tobytes(): (down, right, step)
+        for down in range(2 * most + 1)
+        for right in range(2 * most + 1)
+        for step in (1, -1)
+    }
+    assert torch.equal(found["x"][:, 0], -found["x"][:, 1])
+    drawn = [windows[np.ascontiguousarray(picture).tobytes()] for picture in found["x"][:, 0].numpy()]
+    counts = np.unique(drawn, axis=0, return_counts=True)[1]
+    assert len(counts) == 50  # each of 25 places, mirrored or not, about 40 times
+    assert counts.min() > 15
+
+
+def test_crops_go_by_the_generator():
+    x = torch.randn(20, 3, 8, 8)
+    first, again, other = (
+        crop_and_flip({"x": x}, Settings(shift=4), torch.Generator().manual_seed(seed))["x"] for seed in (5, 5, 6)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
