@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from zoo.families.attention.gpt import FAMILY, GPT, POSITIONS, Config, Rotation, attend, causal, mask, sinusoids
+from zoo.families.attention.gpt import FAMILY, GPT, POSITIONS, Config, Rotation, attend, causal, mask, turns, waves
 
 SMALL = Config(vocabulary=11, context=6, layers=2, width=8, heads=4, kv_heads=2, mlp_width=16, longest_step=6, dropout=0.0)
 GPT2_SMALL = Config(
@@ -74,32 +74,37 @@ def test_the_released_model_has_one_token_more_than_the_document_says():
 
 def test_attention_by_hand():
     """softmax(Q Kᵀ / √d + M) V with d = 4: the second token's scores are 0 and 2 ln 3 / √4, so it weighs 1/4 and 3/4."""
-    q, k = torch.zeros(1, 1, 2, 4), torch.zeros(1, 1, 2, 4)
-    q[..., 1, 0], k[..., 1, 0] = 2 * math.log(3), 1
-    v = torch.tensor([[[[1.0, 0, 8, 4], [5, 4, 0, 4]]]])
-    found = attend(q, k, v, mask(causal(torch.arange(2), 2)[None]))
-    torch.testing.assert_close(found, torch.tensor([[[[1.0, 0, 8, 4], [4, 3, 2, 4]]]]))
+    q, k = torch.zeros(1, 2, 1, 1, 4), torch.zeros(1, 2, 1, 4)
+    q[:, 1, ..., 0], k[:, 1, ..., 0] = 2 * math.log(3), 1
+    v = torch.tensor([[[[1.0, 0, 8, 4]], [[5, 4, 0, 4]]]])
+    found = attend(q, [k], [v], mask(causal(torch.arange(2), 2)[None]))
+    torch.testing.assert_close(found, torch.tensor([[[1.0, 0, 8, 4], [4, 3, 2, 4]]]))
 
 
-def test_heads_that_share_keys_are_heads_with_equal_keys():
+def test_heads_that_share_keys_are_heads_with_equal_keys_side_by_side():
     generator = torch.Generator().manual_seed(0)
-    q, k, v = (torch.randn(3, heads, 5, 4, generator=generator) for heads in (4, 2, 2))
+    q = torch.randn(3, 5, 2, 2, 4, generator=generator)  # 5 tokens, 2 groups of 2 heads of 4 numbers
+    k, v = torch.randn(2, 3, 5, 2, 4, generator=generator)
     m = mask(causal(torch.arange(5), 5)[None])
-    alone = [attend(q[:, [head]], k[:, [head // 2]], v[:, [head // 2]], m) for head in range(4)]
-    torch.testing.assert_close(attend(q, k, v, m), torch.cat(alone, dim=1))
+    alone = [
+        attend(q[:, :, [group]][:, :, :, [head]], [k[:, :, [group]]], [v[:, :, [group]]], m)
+        for group in range(2)
+        for head in range(2)
+    ]
+    torch.testing.assert_close(attend(q, [k], [v], m), torch.cat(alone, dim=-1))
+    parts = [[x[:, :3], x[:, 3:]] for x in (k, v)]
+    torch.testing.assert_close(attend(q, *parts, m), attend(q, [k], [v], m))
 
 
 def test_sinusoids_by_hand():
     """Vaswani et al., section 3.5, with 4 numbers: wavelengths 2 π and 2 π · 100."""
-    sin, cos = sinusoids(3, 4)
-    torch.testing.assert_close(sin[2], torch.tensor([math.sin(2), math.sin(0.02)]))
-    torch.testing.assert_close(cos[2], torch.tensor([math.cos(2), math.cos(0.02)]))
+    expected = torch.tensor([math.sin(2), math.cos(2), math.sin(0.02), math.cos(0.02)])
+    torch.testing.assert_close(waves(3, 4)[2], expected)
 
 
 def test_a_turn_keeps_lengths_and_shows_distances_only():
-    sin, cos = sinusoids(30, 4)
-    generator = torch.Generator().manual_seed(0)
-    query, key = torch.randn(2, 4, generator=generator)
+    cos, sin = turns(30, 4)
+    query, key = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
 
     def score(at, other):
         return Rotation(cos[at], sin[at]).turn(query) @ Rotation(cos[other], sin[other]).turn(key)
@@ -107,8 +112,8 @@ def test_a_turn_keeps_lengths_and_shows_distances_only():
     torch.testing.assert_close(score(9, 4), score(25, 20))
     torch.testing.assert_close(score(7, 7), query @ key)
     assert abs(score(9, 4) - score(9, 5)) > 1e-3
-    turned = Rotation(cos[1], sin[1]).turn(torch.tensor([1.0, 0, 0, 0]))  # the pair of numbers 0 and 2, by one radian
-    torch.testing.assert_close(turned, torch.tensor([math.cos(1), 0, math.sin(1), 0]))
+    turned = Rotation(cos[1], sin[1]).turn(torch.tensor([1.0, 0, 0, 2]))  # by 1 and by 0.01 radian
+    torch.testing.assert_close(turned, torch.tensor([math.cos(1), -2 * math.sin(0.01), math.sin(1), 2 * math.cos(0.01)]))
 
 
 def test_weights_that_write_into_the_residual_stream_begin_smaller():

@@ -19,14 +19,16 @@ to itself and the `context` − 1 tokens before it. What no longer fits is dropp
 positions, where only distances count, a text may go on for ever; tokens past `context` have the last learned or
 sinusoidal position. Free slots are zero, and padding beyond `length` leaves no trace: equal texts give equal states.
 
-Shape letters: B batch, T new tokens, C slots (context), S = C + T, L layers, H heads, G heads of keys and values, N numbers
-a head, D width, E = G · N, V vocabulary.
+Shape letters: B batch, T new tokens, C slots (context), S tokens that may be seen (C + T), L layers, G heads of keys and
+values, R heads that share one of those, N numbers a head, D = G · R · N width, E = G · N, V vocabulary.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -68,28 +70,19 @@ class Config:
 
 @dataclass(frozen=True)
 class Rotation:
-    """Cosines and sines, a row a position, by which pairs of numbers of a head are turned."""
+    """Turns the pair of the numbers n and n + N / 2 of a head: cosines, and sines that begin negative, (…, T, 1, 1, N)."""
 
     cos: Tensor
     sin: Tensor
 
-    def turn(self, x_BGTN: Tensor) -> Tensor:
-        first, second = x_BGTN.chunk(2, dim=-1)
-        return torch.cat([first * self.cos - second * self.sin, second * self.cos + first * self.sin], dim=-1)
+    def turn(self, x_BTGRN: Tensor) -> Tensor:
+        first, second = x_BTGRN.chunk(2, dim=-1)
+        return x_BTGRN * self.cos + torch.cat([second, first], dim=-1) * self.sin
 
 
 @dataclass(frozen=True)
-class View:
-    """What attention is told beside its tokens: M (B, T, S), and the turns of the new tokens and of the slots."""
-
-    mask: Tensor
-    new: Rotation | None = None
-    slots: Rotation | None = None
-
-
-@dataclass(frozen=True)
-class Slots:
-    """What one layer kept of earlier tokens, (B, C, E) each."""
+class Past:
+    """What one layer kept of earlier tokens, (B, C, G, N) each, the keys turned by their slots."""
 
     keys: Tensor
     values: Tensor
@@ -99,38 +92,37 @@ class Attention(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.project = nn.Linear(config.width, config.width + 2 * config.kv_width)  # W_Q, W_K and W_V side by side
+        self.project = nn.Linear(config.width, config.width + 2 * config.kv_width)  # W_Q, W_K and W_V of group after group
         self.out = nn.Linear(config.width, config.width)
 
-    def forward(self, x_BTD: Tensor, view: View, past: Slots | None) -> tuple[Tensor, Tensor, Tensor]:
-        """What attention adds, (B, T, D), and the new tokens' keys and values, (B, T, E)."""
-        widths = [self.config.width, self.config.kv_width, self.config.kv_width]
-        q_BTD, k_BTE, v_BTE = self.project(x_BTD).split(widths, dim=-1)
-        q_BHTN, k_BGSN, v_BGSN = (self._heads(x) for x in (q_BTD, k_BTE, v_BTE))
-        if view.new is not None:
-            q_BHTN, k_BGSN = view.new.turn(q_BHTN), view.new.turn(k_BGSN)
+    def forward(
+        self, x_BTD: Tensor, mask_BTS: Tensor, rotation: Rotation | None, past: Past | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What attention adds, (B, T, D), and the new tokens' keys, not turned, and values, (B, T, E)."""
+        groups, head = self.config.kv_heads, self.config.head_width
+        all_BTGPN = self.project(x_BTD).unflatten(-1, (groups, -1, head))  # P = R + 2
+        qk_BTGPN, k_BTGN, v_BTGN = all_BTGPN[:, :, :, :-1], all_BTGPN[:, :, :, -2], all_BTGPN[:, :, :, -1]
+        turned_BTGPN = qk_BTGPN if rotation is None else rotation.turn(qk_BTGPN)
+        keys, values = [turned_BTGPN[:, :, :, -1]], [v_BTGN]
         if past is not None:
-            old_BGCN = self._heads(past.keys)
-            k_BGSN = torch.cat([old_BGCN if view.slots is None else view.slots.turn(old_BGCN), k_BGSN], dim=2)
-            v_BGSN = torch.cat([self._heads(past.values), v_BGSN], dim=2)
-        mixed_BHTN = attend(q_BHTN, k_BGSN, v_BGSN, view.mask)
-        return self.out(mixed_BHTN.transpose(1, 2).flatten(2)), k_BTE, v_BTE
-
-    def _heads(self, x_BTD: Tensor) -> Tensor:
-        return x_BTD.unflatten(-1, (-1, self.config.head_width)).transpose(1, 2)
+            keys, values = [past.keys, *keys], [past.values, *values]
+        mixed_BTD = attend(turned_BTGPN[:, :, :, :-1], keys, values, mask_BTS)
+        return self.out(mixed_BTD), k_BTGN.flatten(2), v_BTGN.flatten(2)
 
 
-def attend(q_BHTN: Tensor, k_BGSN: Tensor, v_BGSN: Tensor, mask_BTS: Tensor) -> Tensor:
-    """softmax(Q Kᵀ / √N + M) V of every head, (B, H, T, N). M is 0 where a token sees another and −∞ elsewhere.
+def attend(q_BTGRN: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], mask_BTS: Tensor) -> Tensor:
+    """softmax(Q Kᵀ / √N + M) V of every head, side by side (B, T, D). M is 0 where a token sees another, −∞ elsewhere.
 
-    Heads that share keys are the rows of one product, which copies nothing for them. Every token must see at least one.
+    `keys` and `values` are parts (B, ·, G, N) that lie end to end along S, and are not copied for that; nor are they for
+    the R heads that share them, which are rows of one product. Every token must see at least one.
     """
-    time = q_BHTN.shape[2]
-    q_BHTN = q_BHTN / math.sqrt(q_BHTN.shape[-1])
-    q_BGRN = q_BHTN.unflatten(1, (k_BGSN.shape[1], -1)).flatten(2, 3)  # R: the T tokens of every head of the group
-    scores_BGHTS = (q_BGRN @ k_BGSN.transpose(-1, -2)).unflatten(2, (-1, time))
-    weights_BGRS = (scores_BGHTS + mask_BTS[:, None, None].to(scores_BGHTS)).softmax(dim=-1).flatten(2, 3)
-    return (weights_BGRS @ v_BGSN).unflatten(2, (-1, time)).flatten(1, 2)
+    time, share = q_BTGRN.shape[1], q_BTGRN.shape[3]
+    q_BGQN = q_BTGRN.transpose(1, 2).flatten(2, 3) / math.sqrt(q_BTGRN.shape[-1])  # Q: T times R
+    scores_BGQS = torch.cat([q_BGQN @ part.transpose(1, 2).transpose(2, 3) for part in keys], dim=-1)
+    scores_BGTRS = scores_BGQS.unflatten(2, (time, share)) + mask_BTS[:, None, :, None].to(scores_BGQS)
+    weights_BGQS = scores_BGTRS.softmax(dim=-1).flatten(2, 3).split([part.shape[1] for part in values], dim=-1)
+    mixed = [weights @ part.transpose(1, 2) for weights, part in zip(weights_BGQS, values, strict=True)]
+    return reduce(torch.add, mixed).unflatten(2, (time, share)).transpose(1, 2).flatten(2)
 
 
 class Block(nn.Module):
@@ -143,16 +135,19 @@ class Block(nn.Module):
         self.mlp_out = nn.Linear(config.mlp_width, config.width)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x_BTD: Tensor, view: View, past: Slots | None) -> tuple[Tensor, Tensor, Tensor]:
-        mixed_BTD, keys_BTE, values_BTE = self.attention(self.attention_norm(x_BTD), view, past)
+    def forward(
+        self, x_BTD: Tensor, mask_BTS: Tensor, rotation: Rotation | None, past: Past | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        mixed_BTD, keys_BTE, values_BTE = self.attention(self.attention_norm(x_BTD), mask_BTS, rotation, past)
         x_BTD = x_BTD + self.dropout(mixed_BTD)
         hidden = functional.gelu(self.mlp_in(self.mlp_norm(x_BTD)), approximate="tanh")
         return x_BTD + self.dropout(self.mlp_out(hidden)), keys_BTE, values_BTE
 
 
 class GPT(nn.Module):
-    sin: Tensor
+    waves: Tensor
     cos: Tensor
+    sin: Tensor
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -162,10 +157,9 @@ class GPT(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
-        width = config.head_width if config.positions == "rotary" else config.width
-        sin, cos = sinusoids(config.context + config.longest_step, width)
-        self.register_buffer("sin", sin, persistent=False)
-        self.register_buffer("cos", cos, persistent=False)
+        cos, sin = turns(config.context + config.longest_step, config.head_width)
+        for name, table in (("waves", waves(config.context, config.width)), ("cos", cos), ("sin", sin)):
+            self.register_buffer(name, table, persistent=False)
         self.apply(self._initialise)
 
     def _initialise(self, module: nn.Module) -> None:
@@ -181,28 +175,23 @@ class GPT(nn.Module):
         """Logits (B, T, V) of the token after each of a text's first tokens: what `step` gives from an empty cache."""
         time_T = torch.arange(tokens_BT.shape[1], device=tokens_BT.device)
         x_BTD = self._embed(tokens_BT, time_T)
-        view = View(mask(causal(time_T, self.config.context)[None]), self._rotation(time_T))
+        mask_1TT, rotation = mask(causal(time_T, self.config.context)[None]), self._rotation(time_T)
         for block in self.blocks:
-            x_BTD, _, _ = block(x_BTD, view, None)
+            x_BTD, _, _ = block(x_BTD, mask_1TT, rotation, None)
         return self._logits(x_BTD)
 
     def step(
         self, tokens_BT: Tensor, length_B: Tensor, past_keys_BCLE: Tensor, past_values_BCLE: Tensor, past_length_B: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Logits (B, T, V) of the token after each new one, and the state after `length` of them."""
-        context, device = self.config.context, tokens_BT.device
-        time_T = torch.arange(tokens_BT.shape[1], device=device)
+        context = self.config.context
+        time_T = torch.arange(tokens_BT.shape[1], device=tokens_BT.device)
         position_BT = past_length_B[:, None] + time_T
-        x_BTD = self._embed(tokens_BT, position_BT)
-        view = View(
-            mask(visible(past_length_B, time_T, context)),
-            self._rotation(position_BT[:, None]),
-            self._rotation(torch.arange(context, device=device)),
-        )
+        x_BTD, rotation = self._embed(tokens_BT, position_BT), self._rotation(position_BT)
+        mask_BTS = mask(visible(past_length_B, time_T, context))
         keys, values = [], []
-        for number, block in enumerate(self.blocks):
-            past = Slots(past_keys_BCLE[:, :, number], past_values_BCLE[:, :, number])
-            x_BTD, keys_BTE, values_BTE = block(x_BTD, view, past)
+        for block, past in zip(self.blocks, self._past(past_keys_BCLE, past_values_BCLE), strict=True):
+            x_BTD, keys_BTE, values_BTE = block(x_BTD, mask_BTS, rotation, past)
             keys.append(keys_BTE)
             values.append(values_BTE)
         index_BC = survivors(past_length_B, length_B, time_T, context)
@@ -210,27 +199,52 @@ class GPT(nn.Module):
         present_values_BCLE = keep(past_values_BCLE, torch.stack(values, dim=2), index_BC)
         return self._logits(x_BTD), present_keys_BCLE, present_values_BCLE, (past_length_B + length_B).clamp(max=context)
 
+    def _past(self, keys_BCLE: Tensor, values_BCLE: Tensor) -> list[Past]:
+        """Layer by layer; the keys of all of them are turned at once."""
+        config = self.config
+        heads = (config.kv_heads, config.head_width)
+        keys_BCLGN, values_BCLGN = keys_BCLE.unflatten(-1, heads), values_BCLE.unflatten(-1, heads)
+        if config.positions == "rotary":
+            cos, sin = (
+                table[: config.context, None, None].expand(-1, config.layers, *heads) for table in (self.cos, self.sin)
+            )
+            keys_BCLGN = Rotation(cos, sin).turn(keys_BCLGN)
+        return [Past(*layer) for layer in zip(keys_BCLGN.unbind(2), values_BCLGN.unbind(2), strict=True)]
+
     def _embed(self, tokens_BT: Tensor, position: Tensor) -> Tensor:
         x_BTD = self.embedding(tokens_BT)
         position = position.clamp(max=self.config.context - 1)
         if self.position is not None:
             x_BTD = x_BTD + self.position(position)
         elif self.config.positions == "sinusoidal":
-            x_BTD = x_BTD + torch.stack([self.sin[position], self.cos[position]], dim=-1).flatten(-2)
+            x_BTD = x_BTD + self.waves[position]
         return self.dropout(x_BTD)
 
     def _rotation(self, position: Tensor) -> Rotation | None:
-        return Rotation(self.cos[position], self.sin[position]) if self.config.positions == "rotary" else None
+        if self.config.positions != "rotary":
+            return None
+        return Rotation(self.cos[position][..., None, None, :], self.sin[position][..., None, None, :])
 
     def _logits(self, x_BTD: Tensor) -> Tensor:
         return functional.linear(self.norm(x_BTD), self.embedding.weight)
 
 
-def sinusoids(positions: int, width: int) -> tuple[Tensor, Tensor]:
-    """sin and cos of position / 10000^(2i / width), (positions, width / 2) each."""
+def angles(positions: int, width: int) -> Tensor:
+    """position / 10000^(2i / width), (positions, width / 2)."""
     frequency = WAVELENGTH ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
-    angle = torch.arange(positions, dtype=torch.float64)[:, None] * frequency
-    return angle.sin().float(), angle.cos().float()
+    return torch.arange(positions, dtype=torch.float64)[:, None] * frequency
+
+
+def waves(positions: int, width: int) -> Tensor:
+    """Sinusoidal positions: sine and cosine of every angle in turn, (positions, width)."""
+    angle = angles(positions, width)
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1).float()
+
+
+def turns(positions: int, width: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of a rotation by every position, (positions, width) each."""
+    angle = angles(positions, width)
+    return angle.cos().repeat(1, 2).float(), torch.cat([-angle.sin(), angle.sin()], dim=-1).float()
 
 
 def causal(time_T: Tensor, context: int) -> Tensor:
