@@ -64,6 +64,12 @@ def classifier() -> list[Any]:
     return [affine(Graph(inputs=(port("x", "batch", 4),), outputs=(port("logits", "batch", 3),)), WEIGHT, BIAS)]
 
 
+def colours() -> list[Any]:
+    """(batch, 12), a picture of four pixels in colours, → (batch, 3): how much there is of each."""
+    graph = Graph(inputs=(port("x", "batch", 12),), outputs=(port("logits", "batch", 3),))
+    return [affine(graph, np.tile(np.eye(3, dtype=np.float32), (4, 1)), np.zeros(3, np.float32))]
+
+
 def series() -> list[Any]:
     """(batch, steps, 2) and a length a row → (batch, 2): the sum of the valid steps."""
     graph = Graph(
@@ -111,6 +117,18 @@ def lookup() -> list[Any]:
 PICTURE = {"height": 2, "width": 2}
 MODELS: dict[str, tuple[str, dict[str, Any], Callable[[], list[Any]]]] = {
     "tiny-picture": ("image-classification", {**PICTURE, "labels": ["a", "b", "c"]}, classifier),
+    "tiny-colours": (
+        "image-classification",
+        {
+            **PICTURE,
+            "channels": 3,
+            "light_on_dark": False,
+            "mean": [0.5] * 3,
+            "std": [0.5] * 3,
+            "labels": ["red", "green", "blue"],
+        },
+        colours,
+    ),
     "tiny-series": (
         "series-classification",
         {"labels": ["up", "down"], "channels": 2, "max_steps": 29, "mean": [0, 0], "std": [1, 1]},

@@ -251,6 +251,32 @@ def test_a_picture_is_chosen_or_dropped(visit: Open, zoo: Any, tmp_path: Path) -
     expect(headline(page)).to_contain_text("9 · ")
 
 
+def test_pictures_in_colours_are_drawn_chosen_and_answered(
+    visit: Open, hub: Path, serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    server = serve(hub, tmp_path / "log", "tiny-colours")
+    try:
+        wait_ready(server)
+        page = visit(server)
+        expect(headline(page)).to_contain_text("Drop a picture")
+        page.locator("input[type=color]").fill("#00ff00")
+        stroke(page)
+        expect(headline(page)).to_contain_text("green")
+        page.wait_for_timeout(200)  # for the answer to the stroke's end
+        with page.expect_download() as download:
+            page.get_by_text("Save picture.png").click()
+        download.value.save_as(tmp_path / "drawn.png")
+        red, green, blue = np.asarray(Image.open(tmp_path / "drawn.png").convert("RGB"), int).reshape(-1, 3).T
+        assert ((green == 255) & (red == blue) & (red < 255)).any()
+        Image.new("RGB", (20, 20), (250, 20, 10)).save(tmp_path / "red.png")
+        page.locator("input[type=file]").set_input_files(tmp_path / "red.png")
+        expect(headline(page)).to_contain_text("red")
+        expect_answer(page, predict(server, "tiny-colours", (tmp_path / "red.png").read_bytes(), "image/png"))
+        page.close()  # or it would ask a service that has stopped
+    finally:
+        server.stop()
+
+
 def test_a_task_without_a_panel_has_the_form_of_its_ports(visit: Open, zoo: Any) -> None:
     def rename_task(page: Page) -> None:
         def answer(route: Any) -> None:

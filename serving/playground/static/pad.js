@@ -12,8 +12,8 @@ export class Pad {
     const unit = SIDE / Math.max(height, width);
     this.channels = channels;
     this.brush = Math.max(0.08 * SIDE, unit);
-    this.ink = lightOnDark ? "#fff" : "#000";
-    this.ground = lightOnDark ? "#000" : "#fff";
+    this.ink = lightOnDark ? "#ffffff" : "#000000";
+    this.ground = lightOnDark ? "#000000" : "#ffffff";
     this.ondraw = ondraw;
     this.pen = { x: (width * unit) / 2, y: (height * unit) / 2, down: false };
     this.canvas = h("canvas", {

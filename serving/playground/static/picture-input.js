@@ -15,6 +15,7 @@ export function pictureInput({ model, examples, onrequest, onclear, onproblem })
   const fit = h("input", { type: "checkbox", checked: true, onchange: () => drawing && drawn() });
   const seen = h("canvas", { className: "seen", role: "img" });
   const pad = new Pad({ ...codec, lightOnDark: codec.light_on_dark }, drawn);
+  const inColours = codec.channels === 3;
   let drawing = false; // whether what the pad shows was drawn on it
 
   const redraw = latest(() => ask(shrink(pad.picture(), codec, fit.checked ? fitting : null)));
@@ -73,12 +74,19 @@ export function pictureInput({ model, examples, onrequest, onclear, onproblem })
       { className: "row" },
       button("Clear", clear),
       fileButton("Choose a picture", "image/*", takeFile),
+      inColours && h("label", { className: "check" }, colourOf(pad), "colour of the pen"),
       fitting && h("label", { className: "check" }, fit, "lay the drawing as the examples lie"),
     ),
     samples.length ? gallery(samples, take) : null,
   );
   takeDrops(element, takeFile);
-  return { element, hint: "Draw on the pad, drop a picture on it, or choose an example." };
+  const grey = "Draw on the pad, drop a picture on it, or choose an example.";
+  return { element, hint: inColours ? "Drop a picture on the pad, choose an example, or draw." : grey };
+}
+
+/** What the pen writes with from now on. */
+function colourOf(pad) {
+  return h("input", { type: "color", value: pad.ink, oninput: (event) => (pad.ink = event.target.value) });
 }
 
 /** A small picture as its codec takes it exactly: eight bits as PNG, other ranges as numbers. */
