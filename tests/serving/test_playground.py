@@ -252,9 +252,9 @@ def test_a_picture_is_chosen_or_dropped(visit: Open, zoo: Any, tmp_path: Path) -
 
 
 def test_pictures_in_colours_are_drawn_chosen_and_answered(
-    visit: Open, hub: Path, serve: Callable[..., Any], tmp_path: Path
+    visit: Open, tiny: Any, serve: Callable[..., Any], tmp_path: Path
 ) -> None:
-    server = serve(hub, tmp_path / "log", "tiny-colours")
+    server = serve(tiny.make_hub(tmp_path / "hub", "tiny-colours"), tmp_path / "log", "tiny-colours")
     try:
         wait_ready(server)
         page = visit(server)
