@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from serving.generation.engine import Engine, Event, Seat
+from serving.generation.engine import Engine
+from serving.generation.steps import Event, Seat
 from zoo.generation import Generation, Piece
 
 
