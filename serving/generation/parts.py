@@ -10,31 +10,39 @@ batches of every size from 1 to 33, on one thread and on two.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from serving.batching.padding import Padding, Sizes
 from serving.errors import ExecutionError
 from zoo.generation import axis_of
-from zoo.spec import Arrays, Graph, Port
+from zoo.spec import Arrays, Graph
 
 PART_STEPS = 64  # a prompt is read in parts of so many steps, so that the others need not wait for all of it
+_MAX_FORMS = 1024  # that are remembered
 _ROUND_TO = 16  # sizes of axes that may be filled up are rounded up to multiples of this
 
 
-@dataclass(slots=True)
-class Part:
-    """A call of the graph for one row, or the part of it that is computed at once.
+class Form(NamedTuple):
+    """Sizes of one row's call: of the axes that may be filled up its own and what they are filled up to, and of all axes.
 
-    Parts of equal `kin` may share a call of the graph; `steps` is the size along the incremental axis, 1 without one.
+    `steps` is the size along the incremental axis, 1 without one.
     """
 
-    inputs: Arrays
-    kin: tuple[Any, ...]
-    steps: int
     own: Sizes
+    filled: Sizes
+    all: Sizes
+    steps: int
+
+
+class Part(NamedTuple):
+    """A call of the graph for one row, or the part of it that is computed at once. Those of equal `kin` may share a call."""
+
+    inputs: Arrays
+    form: Form
+    kin: tuple[Any, ...]
 
 
 class Parts:
@@ -44,14 +52,13 @@ class Parts:
         self.graph = without_states(graph)
         self._padding = Padding(self.graph)
         self._rows = {port.name: axis_of(port, self.graph) for port in (*self.graph.inputs, *self.graph.outputs)}
-        self._shared = {port.name for port in self.graph.inputs if self.graph.batch not in port.shape}
+        self._shared = [port.name for port in self.graph.inputs if self.graph.batch not in port.shape]
         self._steps = next((axis.name for axis in graph.axes if axis.incremental), "")
         self._longest = min(PART_STEPS, graph.axis(self._steps).high or PART_STEPS) if self._steps else 0
-        steps = {port.name: port.shape.index(self._steps) for port in self._with_steps()}
-        self._along = steps  # where the incremental axis is, in the ports that have it
-
-    def _with_steps(self) -> list[Port]:
-        return [port for port in (*self.graph.inputs, *self.graph.outputs) if self._steps in port.shape]
+        timed = [port for port in (*self.graph.inputs, *self.graph.outputs) if self._steps in port.shape]
+        self._along = {port.name: port.shape.index(self._steps) for port in timed}
+        self._timed = next((port.name for port in self.graph.inputs if port.name in self._along), "")
+        self._forms: dict[tuple[Any, ...], Form] = {}
 
     def cut(self, call: Arrays) -> list[Part]:
         """The parts of one call, in their order."""
@@ -80,10 +87,13 @@ class Parts:
                     f"Output {name!r} of graph {self.graph.name!r} has shape {list(array.shape)} for {len(parts)} rows; "
                     "the model must be exported again."
                 )
-        return [
-            {name: self._padding.trim(name, self._row(name, array, row), part.own) for name, array in outputs.items()}
-            for row, part in enumerate(parts)
+        rows: list[Arrays] = [
+            {name: self._row(name, array, row) for name, array in outputs.items()} for row in range(len(parts))
         ]
+        for number, part in enumerate(parts):
+            if part.form.filled != part.form.own:
+                rows[number] = {name: self._padding.trim(name, array, part.form.own) for name, array in rows[number].items()}
+        return rows
 
     def mend(self, outputs: Sequence[Arrays]) -> Arrays:
         """The outputs of a call from those of its parts: of what has no steps, the last part's."""
@@ -95,8 +105,7 @@ class Parts:
         }
 
     def _pieces(self, call: Arrays) -> list[Arrays]:
-        timed = [port for port in self.graph.inputs if self._steps in port.shape]
-        total = call[timed[0].name].shape[self._along[timed[0].name]] if timed else 0
+        total = call[self._timed].shape[self._along[self._timed]] if self._timed else 0
         if total <= self._longest:
             return [call]
         return [self._piece(call, start, min(start + self._longest, total)) for start in range(0, total, self._longest)]
@@ -111,21 +120,32 @@ class Parts:
         return piece
 
     def _part(self, inputs: Arrays) -> Part:
+        shapes = tuple([inputs[port.name].shape for port in self.graph.inputs])
+        form = self._forms.get(shapes)
+        if form is None:
+            if len(self._forms) >= _MAX_FORMS:
+                self._forms.clear()
+            form = self._forms[shapes] = self._form(shapes)
+        if form.filled != form.own:
+            inputs = {
+                name: array
+                if name in self._shared
+                else self._padding.concatenate(name, [array], self._rows[name], form.filled)
+                for name, array in inputs.items()
+            }
+        return Part(inputs, form, (form.all, *[inputs[name].tobytes() for name in self._shared]))
+
+    def _form(self, shapes: tuple[tuple[int, ...], ...]) -> Form:
         sizes = {
             axis: size
-            for port in self.graph.inputs
-            for axis, size in zip(port.shape, inputs[port.name].shape, strict=True)
+            for port, shape in zip(self.graph.inputs, shapes, strict=True)
+            for axis, size in zip(port.shape, shape, strict=True)
             if isinstance(axis, str)
         }
         own = self._padding.sizes(sizes)
-        rounded = tuple(self._rounded(axis, size) for axis, size in zip(self._padding.axes, own, strict=True))
-        if rounded != own:
-            inputs = {
-                name: array if name in self._shared else self._padding.concatenate(name, [array], self._rows[name], rounded)
-                for name, array in inputs.items()
-            }
-        shapes = tuple(inputs[name].tobytes() if name in self._shared else array.shape for name, array in inputs.items())
-        return Part(inputs, shapes, sizes.get(self._steps, 1), own)
+        filled = tuple(self._rounded(axis, size) for axis, size in zip(self._padding.axes, own, strict=True))
+        whole = sizes | dict(zip(self._padding.axes, filled, strict=True))
+        return Form(own, filled, tuple(whole.values()), sizes.get(self._steps, 1))
 
     def _rounded(self, axis: str, size: int) -> int:
         """The size that a row is filled up to: steps are as many as they are, since most are one."""

@@ -44,7 +44,7 @@ class Seat:
     @property
     def steps(self) -> int:
         """Of the part that is computed next: 1, or more of a prompt."""
-        return self.parts[0].steps
+        return self.parts[0].form.steps
 
 
 class Steps:
