@@ -13,26 +13,35 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional
 
 from training.command import recipe_main
 from training.data import Split, tinyshakespeare
 from training.recipe import Batch, Recipe, Settings
+from zoo.calls import drive
+from zoo.codecs import make_codec
 from zoo.families.attention.gpt import Config
+from zoo.original import Original
 from zoo.spec import Arrays
 
 CONFIG = Config()
 STRETCH = 130  # characters that a row of the figure scores: 858 rows are the last tenth exactly
 
 
+PROMPTS = ("ROMEO:\n", "KING HENRY VI:\nWhat")
+SETTINGS = {
+    "vocabulary": list(tinyshakespeare.CHARACTERS),
+    "context": CONFIG.context,
+    "longest_step": CONFIG.longest_step,
+}
+
+
 def codec(train: Split) -> dict[str, Any]:
-    return {
-        "vocabulary": list(tinyshakespeare.CHARACTERS),
-        "context": CONFIG.context,
-        "longest_step": CONFIG.longest_step,
-    }
+    return SETTINGS
 
 
 def learn(split: Split, settings: Mapping[str, Any]) -> Arrays:
@@ -53,6 +62,25 @@ def next_character(model: Any, batch: Batch, generator: torch.Generator) -> Tens
     return functional.cross_entropy(model(text[:, :-1]).flatten(0, 1), text[:, 1:].flatten())
 
 
+def pictures(original: Original, samples: Arrays) -> dict[str, Image.Image]:
+    """How each prompt goes on, drawn with the codec's usual seed and temperature; the prompts are red."""
+
+    def run(name: str, inputs: Arrays) -> Arrays:
+        graph = original.graph(name)
+        return original.call(graph, graph.complete(inputs))
+
+    raws = [np.frombuffer(prompt.encode(), dtype=np.uint8) for prompt in PROMPTS]
+    codec = make_codec(original.family.task, {**SETTINGS, "max_tokens": 400})
+    answers = drive(codec.predict(raws), run)
+    page = Image.new("RGB", (720, 400), "white")
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(15)
+    for column, (prompt, answer) in enumerate(zip(PROMPTS, answers, strict=True)):
+        place = (16 + 360 * column, 16)
+        pen.multiline_text(place, prompt + answer["text"], "black", font)
+        pen.multiline_text(place, prompt, "firebrick", font)
+    return {"continued": page}
+
+
 RECIPE = Recipe(
     family="gpt",
     config=CONFIG,
@@ -61,6 +89,7 @@ RECIPE = Recipe(
     codec=codec,
     learn=learn,
     augment=cut,
+    pictures=pictures,
     objective=next_character,
     metric="nats_per_token",
     settings=Settings(
