@@ -23,7 +23,7 @@ for variable in ("ZOO_DATA", "ZOO_HUB", "ZOO_CACHE"):
 
 ROOT = Path(__file__).parents[1]
 ASSIGNMENTS = ("epochs=2", "rows=120", "patience=5")
-FEWER = {"num_trees": 7, "layers": 1}  # fields of a configuration that only cost time
+FEWER = {"num_trees": 7, "layers": 1, "blocks": "1,1,1"}  # fields of a configuration that only cost time
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +126,7 @@ def tiny_recipe():
 
         config = recipe_of(model, []).config
         fewer = [f"config.{name}={value}" for name, value in FEWER.items() if hasattr(config, name)]
-        return recipe_of(model, [*ASSIGNMENTS, *fewer])
+        return recipe_of(model, [*ASSIGNMENTS, *fewer, *SMALLER.get(model, ())])
 
     return make
 
