@@ -180,6 +180,8 @@ def test_what_the_model_cannot_read_is_named():
         CODEC.encode([raw("abé")])
     with pytest.raises(CodecError, match="is not UTF-8"):
         CODEC.encode([np.array([200, 97], dtype=np.uint8)])
+    with pytest.raises(CodecError, match="is not UTF-8"):
+        CODEC.encode(CODEC.read(b'"\\ud800"', "application/json"))
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,8 @@ class TextGenerationCodec:
             return [np.frombuffer(data, dtype=np.uint8)]
         if media_type != JSON_TYPE:
             raise unknown_type(media_type, f"{TEXT_TYPE} or {JSON_TYPE}")
-        return [np.frombuffer(text.encode(), dtype=np.uint8) for text in _prompts(data)]
+        texts = [text.encode(errors="surrogatepass") for text in _prompts(data)]  # half a pair is no UTF-8: `encode` says so
+        return [np.frombuffer(text, dtype=np.uint8) for text in texts]
 
     def encode(self, raws: Raws) -> Arrays:
         """What the first call takes: tokens (batch, longest) and length (batch). Raises CodecError for no prompt."""
