@@ -9,12 +9,13 @@ const WANDER_MS = 1500; // from one drawn code to the next
 
 /**
  * `send(request, shown)` resolves to a v2 answer, or rejects; `shown` is whether the request is the one to show as code.
- * `onproblem(sentence)` says what went wrong. Starts at the centre of the prior.
+ * `onproblem(sentence)` says what went wrong. `code` and `output` name the ports of the code and of the picture, whose values
+ * `intensity` brings to 0 … 1. Starts at the centre of the prior.
  */
-export function latentSliders({ model, send, onproblem }) {
+export function latentSliders({ model, send, onproblem, code: codeName, output: outputName, intensity }) {
   const { codec, graphs } = model;
-  const graph = graphs.find(({ inputs, outputs }) => has(inputs, codec.code_input) && has(outputs, codec.output));
-  const port = graph.inputs.find(({ name }) => name === codec.code_input);
+  const graph = graphs.find(({ inputs, outputs }) => has(inputs, codeName) && has(outputs, outputName));
+  const port = graph.inputs.find(({ name }) => name === codeName);
   const size = port.shape.at(-1);
   const [low, high] = [port.low ?? -4, port.high ?? 4];
   const canvas = h("canvas", { className: "picture large", role: "img", "aria-label": "Picture decoded from the code" });
@@ -39,8 +40,8 @@ export function latentSliders({ model, send, onproblem }) {
     const inputs = [{ name: port.name, shape: [1, size], datatype: port.datatype, data: code() }];
     const binary = port.datatype === "FP32";
     try {
-      const { outputs } = await send(inferRequest(graph, inputs, { outputs: [codec.output], binary }), shown);
-      const values = Float32Array.from(outputs[0].data, (logit) => 1 / (1 + Math.exp(-logit)));
+      const { outputs } = await send(inferRequest(graph, inputs, { outputs: [outputName], binary }), shown);
+      const values = Float32Array.from(outputs[0].data, intensity);
       paint(canvas, picture(codec.height, codec.width, codec.channels, values));
       onproblem("");
     } catch (error) {

@@ -2,6 +2,7 @@
 
 import { AnswerView } from "./answer.js";
 import { h, latest } from "./elements.js";
+import { generatedPanel } from "./generated.js";
 import { latentSliders } from "./latent.js";
 import { pictureInput } from "./picture-input.js";
 import { seriesInput } from "./series-input.js";
@@ -9,6 +10,7 @@ import { tensorForm } from "./tensors.js";
 
 const PANELS = {
   "image-classification": (context) => plainPanel(pictureInput, context),
+  "image-generation": generatedPanel,
   "image-reconstruction": latentPanel,
   "series-classification": (context) => plainPanel(seriesInput, context),
 };
@@ -68,8 +70,10 @@ function latentPanel(context) {
     problem.textContent = sentence;
     problem.hidden = !sentence;
   };
-  const sliders = latentSliders({ ...context, onproblem });
-  const panel = plainPanel(pictureInput, context, ({ predictions: [prediction] }) => sliders.set(prediction[context.model.codec.code]));
+  const { code, code_input, output } = context.model.codec;
+  const intensity = (logit) => 1 / (1 + Math.exp(-logit));
+  const sliders = latentSliders({ ...context, code: code_input, output, intensity, onproblem });
+  const panel = plainPanel(pictureInput, context, ({ predictions: [prediction] }) => sliders.set(prediction[code]));
   return {
     input: panel.input,
     answer: h("div", { className: "stack" }, sliders.element, problem, panel.answer),
