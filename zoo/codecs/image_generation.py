@@ -86,17 +86,22 @@ class ImageGeneration:
         return next(self._calls(wishes))
 
     def predict(self, raws: Raws) -> Plan[list[Answer]]:
-        wishes = self._wishes(raws)
-        pictures = np.empty((len(wishes), self.channels, self.height, self.width), np.float32)
-        for steps in sorted({wish.steps for wish in wishes}):
-            rows = [row for row, wish in enumerate(wishes) if wish.steps == steps]
-            pictures[rows] = yield from self._pictures([wishes[row] for row in rows])
+        pictures = yield from self.pictures(raws)
         answers: list[Answer] = [{"picture": self._shown(picture)} for picture in pictures]
         if self.critic:
             outputs = yield Call(self.critic, {"x": pictures})
             odds = outputs["logit"].astype(np.float64)
             return [{**answer, "realness": float(p)} for answer, p in zip(answers, 1 / (1 + np.exp(-odds)), strict=True)]
         return answers
+
+    def pictures(self, raws: Raws) -> Plan[np.ndarray]:
+        """Intensities (rows, channels, height, width)."""
+        wishes = self._wishes(raws)
+        pictures = np.empty((len(wishes), self.channels, self.height, self.width), np.float32)
+        for steps in sorted({wish.steps for wish in wishes}):
+            rows = [row for row, wish in enumerate(wishes) if wish.steps == steps]
+            pictures[rows] = yield from self._drawn([wishes[row] for row in rows])
+        return pictures
 
     def generate(self, raw: np.ndarray, options: Mapping[str, Any]) -> Plan[Generation]:
         """A diffusion model's steps one by one, a generator's in one. `options` stand above what `raw` says, if anything."""
@@ -109,8 +114,8 @@ class ImageGeneration:
         start, noise = self._noise(wish)
         return Denoising(start, noise, wish.steps, wish.eta, self.alpha_bar, self._shown)
 
-    def _pictures(self, wishes: Sequence[Wish]) -> Plan[np.ndarray]:
-        """Pictures of equally many steps as intensities, (rows, channels, height, width)."""
+    def _drawn(self, wishes: Sequence[Wish]) -> Plan[np.ndarray]:
+        """Pictures of equally many steps."""
         if self.latent:
             outputs = yield Call("generate", self._codes(wishes))
             return outputs["picture"]
