@@ -93,8 +93,8 @@ RECIPE = Recipe(
     objective=next_character,
     metric="nats_per_token",
     settings=Settings(
-        epochs=40, batch_size=12, optimizer="adamw", lr=4e-3, warmup_epochs=1, weight_decay=0.05, gradient_clip=1.0,
-        average=0.998, patience=40, metric_every=10, evaluation_rows=32, precision="bf16-mixed", threads=1,
+        epochs=30, batch_size=12, optimizer="adamw", lr=4e-3, warmup_epochs=1, weight_decay=0.05, gradient_clip=1.0,
+        average=0.998, patience=30, metric_every=10, evaluation_rows=32, precision="bf16-mixed", threads=1,
     ),
     reference={"seed 003": "the architecture, and GPT-2 small's 124,317,696 weights; no figure"},
 )  # fmt: skip
