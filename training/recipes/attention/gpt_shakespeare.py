@@ -2,7 +2,9 @@
 
 Data: Tiny Shakespeare, split where it lies: the last tenth is scored once, a tenth of the rest is validated on. Batches are
 cut from rows of twice the context, each epoch at other places. The figure is nats a character: every character of the
-split is scored once, predicted from the 130 to 259 characters before it, as far as attention reaches (255).
+split is scored once, predicted from the 130 to 259 characters before it, as far as attention reaches (255). It stands
+beside nanoGPT's 1.4697, of a network of 15 times as many weights that is tested on what it was chosen on
+(https://github.com/karpathy/nanoGPT). At most 60 minutes on one core.
 
     python -m training.recipes.attention.gpt_shakespeare --seed 0
 """
@@ -96,7 +98,10 @@ RECIPE = Recipe(
         epochs=30, batch_size=12, optimizer="adamw", lr=4e-3, warmup_epochs=1, weight_decay=0.05, gradient_clip=1.0,
         average=0.998, patience=30, metric_every=10, evaluation_rows=32, precision="bf16-mixed", threads=1,
     ),
-    reference={"seed 003": "the architecture, and GPT-2 small's 124,317,696 weights; no figure"},
+    reference={
+        "nats_per_token": 1.4697,
+        "what": "nanoGPT's README: 6 layers of 384; the lowest loss on random windows of the same tenth, which chose it",
+    },
 )  # fmt: skip
 
 if __name__ == "__main__":
