@@ -64,7 +64,11 @@ def _graph(graph: GraphReport) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     for record in graph.records:
         outputs.setdefault(record.output, {})[record.kind] = _record(record)
-    return {"outputs": outputs, "bounds": graph.bounds()}
+    loops: dict[str, Any] = {}
+    for record in graph.loops:
+        loops.setdefault(record.output, {})[record.kind] = _record(record)
+    steps = {"horizon": graph.horizon, "horizons": graph.horizons} if graph.horizons else {}
+    return {"outputs": outputs, "bounds": graph.bounds(), **steps, **({"loops": loops} if loops else {})}
 
 
 def _record(record: OutputRecord) -> dict[str, Any]:

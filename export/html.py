@@ -15,7 +15,7 @@ from export.compare import OutputRecord
 from export.inputs import Case
 from export.plots import nearest_first, pictures, ratio_histogram, strip_plot
 from export.prove import GraphReport
-from export.report import disagreements, failures, worst_place
+from export.report import disagreements, failures, stepwise, worst_place
 from export.validate import Report
 
 OPEN_FAILURES = 20  # sentences that are shown before a fold
@@ -128,7 +128,8 @@ def _graph(graph: GraphReport) -> str:
     columns = ("output", "inputs", *FIGURES, "largest error in", "verdict")
     table = _table(columns, [_record(record) for record in sorted(graph.records, key=lambda record: record.passed)])
     plots = strip_plot(graph.records) + ratio_histogram(graph.records)
-    remarks = f"<h3>Remarks on the inputs</h3>{_list(graph.remarks)}" if graph.remarks else ""
+    said = [*stepwise(graph), *graph.remarks]
+    remarks = f"<h3>Remarks</h3>{_list(said)}" if said else ""
     differing = [sentence for record in graph.records for sentence in disagreements(record)]
     labels = f"<h3>Labels that differ</h3>{_list(differing)}" if differing else ""
     body = rows + table + (f'<div class="plots">{plots}</div>' if plots else "") + remarks + labels + _worst_inputs(graph)

@@ -8,13 +8,16 @@ import numpy as np
 
 from export.compare import MAX_RELATIVE_FLOOR, OutputRecord, shortfalls, ulp32
 from export.entries import align, float_entries, judge
+from export.horizon import cut, horizons
 from export.inputs import NATURAL_KINDS, Case, beyond, chained, make_cases, num_rows
 from export.invariances import check_invariances
 from export.lift import FileReference
 from export.patterns import MAX_IDS, every_id, num_ids, patterned
 from export.reference import EstimatorReference, TorchReference
+from export.stepwise import Stage, Stepwise
 from zoo.entries import entry_outputs
 from zoo.errors import ParityError, PortError, UsageError
+from zoo.free_run import free_run
 from zoo.session import Session
 from zoo.spec import Arrays, Graph
 
@@ -25,7 +28,11 @@ Reference = TorchReference | EstimatorReference | FileReference
 
 @dataclass
 class GraphReport:
-    """What was found of one graph: a record for each output and kind of input, and the broken invariances."""
+    """What was found of one graph: a record of each output and kind of input, and the broken invariances.
+
+    `loops` has a record for each value of the pieces that it was taken to because of its loops; `horizons` says over how many
+    steps a free run was compared, by kind of input.
+    """
 
     graph: str
     records: list[OutputRecord]
@@ -33,10 +40,18 @@ class GraphReport:
     real_rows: int
     remarks: list[str] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
+    loops: list[OutputRecord] = field(default_factory=list)
+    horizons: dict[str, int] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
-        return bool(self.records) and all(record.passed for record in self.records) and not self.broken
+        records = [*self.records, *self.loops]
+        return bool(self.records) and all(record.passed for record in records) and not self.broken
+
+    @property
+    def horizon(self) -> int | None:
+        """Steps that the bounds of a free run hold for; None for a graph without."""
+        return self.horizons.get("real", self.horizons.get("drawn"))
 
     def bounds(self) -> dict[str, float]:
         """Bound of each output on real inputs, or on drawn ones where there are none."""
@@ -58,10 +73,16 @@ def prove(graph: Graph, session: Session, reference: Reference, samples: Arrays,
     ]
     if not cases:
         raise ParityError(f"Graph {graph.name!r}: no inputs could be made; declare ranges for its ports.")
+    loops, broken, remarks = _prove_loops(graph, session, reference, cases)
+    reach = horizons(graph, reference, cases)
+    if not all(reach.values()):
+        short = [kind for kind, steps in reach.items() if not steps]
+        broken += [f"{kind}: rounding alone parts a free run at its first step" for kind in short]
+        return GraphReport(graph.name, [], broken, 0, remarks, cases, loops, reach)
+    cases = [cut(graph, case, reach[case.kind]) if reach else case for case in cases]
     records = {(port.name, case.kind): OutputRecord(port.name, case.kind) for case in cases for port in graph.outputs}
     for case in reference.floor_cases(cases):
         _add_floors(graph, case, reference, records)
-    broken: list[str] = []
     for case in cases:
         found = _run(session, case, broken)
         if found is not None:
@@ -76,7 +97,33 @@ def prove(graph: Graph, session: Session, reference: Reference, samples: Arrays,
     if not broken:
         broken += check_invariances(graph, session, cases, _bounds(records), rng)
     real_rows = sum(case.rows for case in cases if case.kind == "real")
-    return GraphReport(graph.name, list(records.values()), broken, real_rows, _unseen_ids(graph), cases)
+    remarks += _unseen_ids(graph)
+    return GraphReport(graph.name, list(records.values()), broken, real_rows, remarks, cases, loops, reach)
+
+
+def _prove_loops(
+    graph: Graph, session: Session, reference: Reference, cases: list[Case]
+) -> tuple[list[OutputRecord], list[str], list[str]]:
+    """A record for each value of the pieces that the loops of the graph are taken to, what is broken, and remarks."""
+    pieces = Stepwise(graph, session, reference)
+    stages = list(pieces.stages(cases))
+    records: Records = {}
+    for stage in stages:
+        for case in stage.cases:
+            for port in stage.graph.outputs:
+                records.setdefault((port.name, case.kind), OutputRecord(port.name, case.kind))
+            _add_floors(stage.graph, case, stage.reference, records)
+    broken = list(pieces.problems)
+    for stage in stages:
+        for case in stage.cases:
+            found = _run(stage, case, broken)
+            if found is not None:
+                _add_outputs(stage.graph, case, found, stage.reference, records)
+    unproven = pieces.loops and not stages and not broken
+    sentence = f"{len(pieces.loops)} loops of the graph are compared as a whole only, not step by step"
+    if unproven and free_run(graph):
+        broken.append(sentence)
+    return list(records.values()), broken, [sentence] if unproven else []
 
 
 def _unseen_ids(graph: Graph) -> list[str]:
@@ -88,9 +135,9 @@ def _unseen_ids(graph: Graph) -> list[str]:
     ]
 
 
-def _run(session: Session, case: Case, broken: list[str]) -> Arrays | None:
+def _run(session: Session | Stage, case: Case, broken: list[str]) -> Arrays | None:
     try:
-        return session.run(case.inputs)
+        return session.run(case) if isinstance(session, Stage) else session.run(case.inputs)
     except Exception as error:  # ONNX Runtime raises a type of its own for every status
         reason = str(error).strip().splitlines()[0][:200]
         broken.append(f"{case.kind}, {case.label}: the graph does not run ({reason})")

@@ -11,6 +11,7 @@ import copy
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -32,11 +33,18 @@ class TorchReference:
     """float64 and float32 outputs of a module, which `build` makes anew at every call."""
 
     def __init__(self, build: Callable[[], nn.Module]) -> None:
-        self._double = copy.deepcopy(build()).to(torch.float64).eval()
-        self._single = copy.deepcopy(build()).to(torch.float32).eval()
+        self.double = copy.deepcopy(build()).to(torch.float64).eval()
+        self.single = copy.deepcopy(build()).to(torch.float32).eval()
+
+    @classmethod
+    def of(cls, double: nn.Module, single: nn.Module) -> Self:
+        """Of two modules that are one in float64 and in float32."""
+        reference = cls.__new__(cls)
+        reference.double, reference.single = double.eval(), single.eval()
+        return reference
 
     def ref64(self, graph: Graph, inputs: Arrays) -> Arrays:
-        return call_module(self._double, graph, inputs, "float64")
+        return call_module(self.double, graph, inputs, "float64")
 
     def floor_cases(self, cases: list[Case]) -> list[Case]:
         """Cases that the floor is taken over: all of them."""
@@ -50,9 +58,9 @@ class TorchReference:
         moved inputs that counts: a jump is no rounding. Rows whose entries change are left to the comparison.
         """
         ref64, entries = self.ref64(graph, inputs), entry_outputs(graph)
-        pairs = [(call_module(self._single, graph, inputs, "float32"), ref64)]
+        pairs = [(call_module(self.single, graph, inputs, "float32"), ref64)]
         for moved in _moves(graph, inputs):
-            ref32 = call_module(self._single, graph, moved, "float32")
+            ref32 = call_module(self.single, graph, moved, "float32")
             steady = (port for port in graph.outputs if port.is_float and port.name not in entries)
             jumps = {port.name: _jumps(ref32[port.name], ref64[port.name]) for port in steady}
             if any(jumped.any() for jumped in jumps.values()):

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from export.compare import OutputRecord
+from export.prove import GraphReport
 from export.validate import Report
 
 _FIGURES = ("cases", "rows", "floor", "error", "bound", "ties")
@@ -53,7 +54,22 @@ def findings(report: Report) -> list[str]:
         sentences.append(f"opset {outcome.opset}, graph {outcome.graph}: {outcome.what}")
     for graph in report.graphs:
         differing = [sentence for record in graph.records for sentence in disagreements(record)]
-        sentences += [f"graph {graph.graph}, {remark}" for remark in (*graph.remarks, *differing)]
+        sentences += [f"graph {graph.graph}, {remark}" for remark in (*stepwise(graph), *graph.remarks, *differing)]
+    return sentences
+
+
+def stepwise(graph: GraphReport) -> list[str]:
+    """How far a free run was compared, and how close the loops came step by step; nothing of a graph without."""
+    sentences = []
+    if graph.horizons:
+        steps = ", ".join(f"{steps} on {kind} inputs" for kind, steps in graph.horizons.items())
+        sentences.append(f"steps of a free run that were compared, before rounding alone parts it: {steps}")
+    if graph.loops:
+        worst = max((record.error / record.bound for record in graph.loops if record.bound), default=0.0)
+        sentences.append(
+            f"loops step by step from the original's own states: {len(graph.loops)} comparisons of "
+            f"{sum(record.cases for record in graph.loops):,} cases, the largest error {worst:.2f} of its bound"
+        )
     return sentences
 
 
@@ -83,7 +99,7 @@ def failures(report: Report) -> list[str]:
         sentences.append("nothing was compared")
     for graph in report.graphs:
         sentences += [f"graph {graph.graph}: {sentence}" for sentence in graph.broken]
-        for record in graph.records:
+        for record in (*graph.records, *graph.loops):
             sentences += [f"graph {graph.graph}, output {record.output}: {sentence}" for sentence in record.failures]
     return sentences
 
@@ -105,6 +121,8 @@ def report_json(report: Report) -> dict[str, Any]:
             "twins": [dataclasses.asdict(twin) for twin in report.twins],
             "opsets": [dataclasses.asdict(outcome) for outcome in report.opsets],
             "graphs": {graph.graph: [_record(record) for record in graph.records] for graph in report.graphs},
+            "loops": {graph.graph: [_record(record) for record in graph.loops] for graph in report.graphs if graph.loops},
+            "horizons": {graph.graph: graph.horizons for graph in report.graphs if graph.horizons},
         }
     )
 

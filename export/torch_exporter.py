@@ -97,13 +97,20 @@ def _forget_recurrent_shapes() -> None:
 
 def strip_local(model: onnx.ModelProto) -> None:
     """Remove what names local files; keep the map from nodes to module paths, seen from the original."""
-    for node in model.graph.node:
+    _strip_graph(model.graph)
+
+
+def _strip_graph(graph: onnx.GraphProto) -> None:
+    for node in graph.node:
         kept = [(entry.key, entry.value) for entry in node.metadata_props if entry.key in _SCOPES]
         del node.metadata_props[:]
         for key, value in kept:
             node.metadata_props.add(key=key, value=value.replace("original.", "").replace("'original'", "''"))
         node.doc_string = ""
-    for values in (model.graph.input, model.graph.output, model.graph.value_info, model.graph.initializer):
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:  # the body of a loop
+                _strip_graph(attribute.g)
+    for values in (graph.input, graph.output, graph.value_info, graph.initializer):
         for value in values:
             for key in _LOCAL:
                 for entry in [entry for entry in value.metadata_props if entry.key == key]:

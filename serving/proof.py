@@ -18,6 +18,8 @@ from serving.asgi.protocol import DATATYPES
 from serving.errors import UnservableError
 from zoo.budgets import BUDGETS
 from zoo.calls import drive_async
+from zoo.entries import split_rows
+from zoo.free_run import comparable
 from zoo.hub import GOLDEN, Artifact
 from zoo.metrics import load_metric
 from zoo.model import Model
@@ -43,11 +45,14 @@ async def prove(artifact: Artifact, variant: str, infer: Infer) -> None:
             raise UnservableError(
                 f"{_name(artifact)} has no golden samples or bounds of graph {graph.name!r}; validate it again."
             )
-        expected = {port.name: golden[f"{graph.name}/{port.name}"] for port in graph.outputs}
+        outputs = {port.name: golden[f"{graph.name}/{port.name}"] for port in graph.outputs}
+        inputs, expected = comparable(graph, inputs, outputs, artifact.certificate.graphs[graph.name].get("horizon"))
         _compare(artifact, graph, await infer(graph, inputs), expected, bounds)
         if graph.batch is not None:
-            first = [{name: array[:ROW_ALONE] for name, array in arrays.items()} for arrays in (inputs, expected)]
-            _compare(artifact, graph, await infer(graph, first[0]), first[1], bounds)
+            rows = len(next(iter(inputs.values())))
+            first = {name: array[:ROW_ALONE] for name, array in inputs.items()}
+            own = split_rows(graph, expected, [ROW_ALONE, rows - ROW_ALONE])[0]
+            _compare(artifact, graph, await infer(graph, first), own, bounds)
 
 
 def _compare(artifact: Artifact, graph: Graph, found: Arrays, expected: Arrays, bounds: dict[str, Any]) -> None:

@@ -48,6 +48,7 @@ class Session:
 
         `provider_options` are ONNX Runtime's, beside and before those of `zoo.providers`; `device_id` of a GPU, say.
         """
+        self.path = path
         self.graph = graph
         self.provider = provider
         self._session = open_session(path, provider, threads, provider_options or {})

@@ -34,6 +34,8 @@ class Axis:
     answer does not depend on the rest. `incremental` says that one long call along it equals shorter ones in sequence,
     the state handed on (a key-value cache, say). `unordered` says that the order along it means nothing: with the inputs in
     another order, and indices into it renumbered, the outputs are the same in that order (nodes and edges of a graph, say).
+    `free_run` says that it counts the steps of a run that is fed its own results: a shorter run is the beginning of a longer
+    one, and rounding may grow along it.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Axis:
     padded: bool = False
     incremental: bool = False
     unordered: bool = False
+    free_run: bool = False
 
     def __post_init__(self) -> None:
         if self.low < 0 or (self.high is not None and self.high < self.low):

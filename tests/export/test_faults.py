@@ -74,7 +74,8 @@ def report_of(folder, graph_name):
 
 
 def sentences(report):
-    return [*report.broken, *(sentence for record in report.records for sentence in record.failures)]
+    records = (*report.records, *report.loops)
+    return [*report.broken, *(sentence for record in records for sentence in record.failures)]
 
 
 # ---------------------------------------------------------------------------------------------------- wrong numbers

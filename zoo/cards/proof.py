@@ -27,6 +27,7 @@ def proof(certificate: Certificate) -> str:
         f"kind of input. Real inputs: {certificate.inputs['real']}; drawn ones: {certificate.inputs['drawn']}.",
         table(("graph", "output", "inputs", "rows", "floor", "largest error", "bound"), rows),
         _ties(records),
+        _loops(certificate),
         _metric(certificate),
         _opsets(certificate),
         _versions(certificate),
@@ -39,6 +40,25 @@ def _records(certificate: Certificate) -> Iterable[tuple[str, str, str, dict[str
         for output, kinds in outcome["outputs"].items():
             for kind, record in kinds.items():
                 yield graph, output, kind, record
+
+
+def _loops(certificate: Certificate) -> str:
+    """One sentence for each graph with loops: how they were proven, and how far a free run was compared."""
+    sentences = []
+    for graph, outcome in certificate.graphs.items():
+        if "loops" in outcome:
+            found = [record for kinds in outcome["loops"].values() for record in kinds.values()]
+            worst = max((record["error"] / record["bound"] for record in found if record["bound"]), default=0.0)
+            sentences.append(
+                f"The loops of `{graph}` are proven step by step from the original's own states, {len(found)} comparisons, "
+                f"the largest error {worst:.2f} of its bound."
+            )
+        if "horizon" in outcome:
+            sentences.append(
+                f"A free run of `{graph}` is compared over {outcome['horizon']} steps: from there on rounding alone moves "
+                "the original's own run by more than 0.1 % of its spread."
+            )
+    return " ".join(sentences)
 
 
 def _ties(records: list[tuple[str, str, str, dict[str, Any]]]) -> str:
