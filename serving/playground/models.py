@@ -73,6 +73,7 @@ def _model(model: ServedModel) -> dict[str, Any]:
         "predict": f"/v1/models/{model.name}/predict",
         "examples": f"/v1/models/{model.name}/examples",
         "generate": None if model.generator is None else f"/v2/models/{model.name}/generate_stream",
+        "completes": model.generator is not None and model.generator.completes(),
         "graphs": [_graph(endpoint.graph, endpoint.name) for endpoint in model.first_endpoints()],
     }
 
