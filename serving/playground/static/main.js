@@ -3,8 +3,8 @@
 import { about, ports, snippets } from "./about.js";
 import { Charts } from "./charts.js";
 import { button, h } from "./elements.js";
-import { hasPanel, makePanel } from "./panels.js";
-import { getJson, hasKey, send, ServiceError, setKey } from "./service.js";
+import { hasPanel, makePanel, STREAM } from "./panels.js";
+import { getJson, hasKey, send, ServiceError, setKey, stream } from "./service.js";
 
 const SENDERS = 6; // a browser opens no more connections to one address
 const RETRY_MS = 2000;
@@ -88,7 +88,7 @@ async function choose() {
   $("about").replaceChildren(...about(model));
   $("ports").replaceChildren(...ports(model));
   charts.select(model.graphs.map(({ endpoint }) => endpoint));
-  show(model, examples, false);
+  show(model, examples, !hasPanel(model.task) && model.generate ? STREAM : false);
   $("model").hidden = false;
 }
 
@@ -96,14 +96,16 @@ async function choose() {
 function show(model, examples, form) {
   panel?.dispose();
   forget();
-  panel = makePanel({ model, examples, send: ask }, form);
-  $("modes").replaceChildren(...(hasPanel(model.task) ? modes(model, examples, form) : []));
+  panel = makePanel({ model, examples, send: ask, stream: follow }, form);
+  $("modes").replaceChildren(...(hasPanel(model.task) || model.generate ? modes(model, examples, form) : []));
   $("input").replaceChildren(panel.input);
   $("answer").replaceChildren(panel.answer);
 }
 
 function modes(model, examples, form) {
-  const choices = [["Try it", false], ["Raw tensors", true]].map(([text, value]) =>
+  const own = hasPanel(model.task) ? [["Try it", false]] : [];
+  const grows = model.generate ? [["Watch it grow", STREAM]] : [];
+  const choices = [...own, ...grows, ["Raw tensors", true]].map(([text, value]) =>
     button(text, () => change(value), { "aria-pressed": String(form === value) }),
   );
   const change = (value) => {
@@ -116,6 +118,11 @@ function modes(model, examples, form) {
 function ask(asked, visible = true) {
   if (visible) remember(asked);
   return send(asked);
+}
+
+function follow(asked, onpiece, signal) {
+  remember(asked);
+  return stream(asked, onpiece, signal);
 }
 
 function remember(asked) {

@@ -6,6 +6,7 @@ import { generatedPanel } from "./generated.js";
 import { latentSliders } from "./latent.js";
 import { pictureInput } from "./picture-input.js";
 import { seriesInput } from "./series-input.js";
+import { streamPanel } from "./stream.js";
 import { tensorForm } from "./tensors.js";
 
 const PANELS = {
@@ -14,6 +15,8 @@ const PANELS = {
   "image-reconstruction": latentPanel,
   "series-classification": (context) => plainPanel(seriesInput, context),
 };
+
+export const STREAM = "stream"; // the form of models whose answers grow
 
 export function hasPanel(task) {
   return Object.hasOwn(PANELS, task);
@@ -24,6 +27,7 @@ export function hasPanel(task) {
  * the answer or rejects with a sentence. `form`: the form that every graph has, whatever the task.
  */
 export function makePanel(context, form) {
+  if (form === STREAM) return streamPanel(context);
   const make = form || !hasPanel(context.model.task) ? (given) => plainPanel(tensorForm, given) : PANELS[context.model.task];
   return make(context);
 }

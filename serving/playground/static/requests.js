@@ -2,6 +2,7 @@
 //
 // { model, path, file, fileName, mediaType }            a file to the task endpoint
 // { model, path, instances }                            numbers to the task endpoint
+// { model, path, text, parameters }                     an answer that grows, of the generate extension
 // { endpoint, path, inputs, binary, outputs }           tensors to the v2 endpoint; `binary`: float32 in and out as bytes
 
 export function fileRequest(model, file, fileName) {
@@ -10,6 +11,10 @@ export function fileRequest(model, file, fileName) {
 
 export function instancesRequest(model, instances) {
   return { model: model.name, path: model.predict, instances };
+}
+
+export function streamRequest(model, text, parameters) {
+  return { model: model.name, path: model.generate, text, parameters };
 }
 
 export function inferRequest(graph, inputs, more = {}) {
@@ -23,7 +28,8 @@ export function encode(request) {
   return { body: JSON.stringify(jsonOf(request)), headers: { "Content-Type": "application/json" } };
 }
 
-function jsonOf({ instances, inputs, outputs }) {
+function jsonOf({ instances, inputs, outputs, text, parameters }) {
+  if (parameters) return text === undefined ? { parameters } : { text_input: text, parameters };
   if (instances) return { instances };
   return outputs ? { inputs, outputs: outputs.map((name) => ({ name })) } : { inputs };
 }
@@ -55,6 +61,7 @@ export function curl(request, origin, keyed) {
     return `curl ${parts.join(" \\\n  ")}`;
   }
   const body = `-d ${quote(JSON.stringify(jsonOf(request)))}`;
+  if (request.parameters) headers.unshift("-N");
   return `curl ${[...headers, "-H 'Content-Type: application/json'", url, body].join(" \\\n  ")}`;
 }
 
@@ -67,8 +74,15 @@ export function python(request, origin, keyed) {
     "from serving.client import Client",
     "",
     `with Client(${JSON.stringify(origin)}${key}) as client:`,
-    `    print(client.${pythonCall(request)})`,
+    ...(request.parameters ? pythonLoop(request) : [`    print(client.${pythonCall(request)})`]),
   ].join("\n");
+}
+
+function pythonLoop({ model, text, parameters }) {
+  const given = [model, text].filter((value) => value !== undefined).map((value) => JSON.stringify(value));
+  const options = Object.entries(parameters).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  const shown = text === undefined ? "print(piece)" : 'print(piece["text_output"], end="", flush=True)';
+  return [`    for piece in client.stream(${[...given, ...options].join(", ")}):`, `        ${shown}`];
 }
 
 function pythonCall(request) {

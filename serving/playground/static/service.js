@@ -39,6 +39,26 @@ export async function send(request) {
   return answer;
 }
 
+/** `onpiece(piece)` is called with each piece of an answer that grows, until its end. Raises ServiceError. */
+export async function stream(request, onpiece, signal) {
+  const { body, headers } = encode(request);
+  const started = performance.now();
+  const response = await call(request.path, { method: "POST", body, headers, signal });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+    const events = (rest + chunk.value).split("\n\n");
+    rest = events.pop();
+    for (const event of events) take(JSON.parse(event.slice("data: ".length)), onpiece);
+  }
+  for (const listener of listeners) listener(performance.now() - started);
+}
+
+function take(piece, onpiece) {
+  if (piece.error) throw new ServiceError(piece.error);
+  onpiece(piece);
+}
+
 async function call(path, options) {
   const headers = { ...options.headers, ...(key && { Authorization: `Bearer ${key}` }) };
   let response;
@@ -53,6 +73,7 @@ async function call(path, options) {
 }
 
 async function decode(response) {
+  if (response.headers.get("content-type").startsWith("text/event-stream")) return { events: await response.text() };
   const size = response.headers.get("inference-header-content-length");
   if (size === null) return response.json();
   const bytes = await response.arrayBuffer();
