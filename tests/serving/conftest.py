@@ -127,7 +127,10 @@ MODELS: dict[str, tuple[str, dict[str, Any], Callable[[], list[Any]]]] = {
     "tiny-table": ("image-classification", {**PICTURE, "labels": ["a", "b"], "port": "index", "output": "row"}, lookup),
 }
 COLOURS = {"channels": 3, "light_on_dark": False, "mean": [0.5] * 3, "std": [0.5] * 3, "labels": ["red", "green", "blue"]}
-MORE = {"tiny-colours": ("image-classification", {**PICTURE, **COLOURS}, colours)}  # not in the hub of all tests
+MORE: dict[str, tuple[str, dict[str, Any], Callable[[], list[Any]]]] = {  # not in the hub of all tests
+    "tiny-colours": ("image-classification", {**PICTURE, **COLOURS}, colours),
+    "tiny-noise": ("image-generation", decoder.PICTURES, decoder.denoiser),
+}
 
 
 def publish(root: Path, name: str, version: int = 1) -> None:
@@ -174,6 +177,8 @@ def golden_samples(path: Path, graph: Graph) -> dict[str, np.ndarray]:
 def golden_input(port: Port, shape: list[Any]) -> np.ndarray:
     if port.role == "length":
         return np.arange(1, shape[0] + 1, dtype=port.dtype)
+    if port.low:
+        return np.full(shape, port.low, port.dtype)
     return (np.arange(np.prod(shape)) % 3).reshape(shape).astype(port.dtype)
 
 

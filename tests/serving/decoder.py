@@ -104,6 +104,28 @@ def decoder() -> list[Any]:
     return [(GRAPH, nodes, constants)]
 
 
+PICTURES = {"height": 2, "width": 2, "alpha_bar": [1.0, 0.75, 0.5, 0.25, 0.01], "steps": 4}
+DENOISER = Graph(
+    name="denoise",
+    inputs=(port("x", "batch", 1, 2, 2), port("t", "batch", dtype="int64", low=1, high=4)),
+    outputs=(port("epsilon", "batch", 1, 2, 2),),
+)
+
+
+def denoise(inputs: Arrays) -> Arrays:
+    """Finds x / t of noise: the graph below in NumPy."""
+    return {"epsilon": inputs["x"] / inputs["t"].astype(np.float32)[:, None, None, None]}
+
+
+def denoiser() -> list[Any]:
+    nodes = [
+        oh.make_node("Cast", ["t"], ["t_float"], to=onnx.TensorProto.FLOAT),
+        oh.make_node("Unsqueeze", ["t_float", "axes"], ["t_B111"]),
+        oh.make_node("Div", ["x", "t_B111"], ["epsilon"]),
+    ]
+    return [(DENOISER, nodes, {"axes": np.array([1, 2, 3], np.int64)})]
+
+
 def text_of(prompt: str, seed: int, count: int) -> str:
     """What `Speaker` says alone, computed the other way round: all tokens so far at once, nothing remembered."""
     rng, text = np.random.default_rng(seed), prompt

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,11 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from serving.asgi.generating import Generating, _data
+from serving.batching.limits import Alone
+from serving.catalogue import Catalogue
 from serving.keys import hash_of
+from serving.served import ServedModel
+from serving.settings import Settings
 from tests.serving import decoder
 from zoo.calls import drive
 from zoo.codecs import make_codec
 from zoo.generation import run_generations
+from zoo.hub import Hub
 
 GENERATE, STREAM, COMPLETIONS = "/v2/models/tiny-text/generate", "/v2/models/tiny-text/generate_stream", "/v1/completions"
 JSON = {"Content-Type": "application/json"}
@@ -52,6 +59,32 @@ def read_events(body: bytes) -> list[Any]:
     assert blocks.pop() == ""
     assert all(block.startswith("data: ") for block in blocks)
     return [json.loads(text) if text[0] == "{" else text for text in (block.removeprefix("data: ") for block in blocks)]
+
+
+def inside(model: ServedModel) -> Callable[[str, Any], Awaitable[bytes]]:
+    """`await ask(verb, parameters)`: the body that the model's route answers with, in this process."""
+    catalogue = Catalogue()
+    catalogue.install(model)
+    catalogue.not_ready = ""
+    door = Generating(catalogue)
+
+    async def ask(verb: str, parameters: Any) -> bytes:
+        messages = [{"type": "http.request", "body": json.dumps({"parameters": parameters}).encode()}]
+        answered: list[Any] = []
+
+        async def receive() -> Any:
+            return messages.pop() if messages else await asyncio.Future()
+
+        async def send(message: Any) -> None:
+            answered.append(message)
+
+        path = f"/v2/models/{model.name}/{verb}"
+        assert door.has(path)
+        await door({"type": "http", "method": "POST", "path": path, "headers": []}, receive, send)
+        assert answered[0]["status"] == 200, answered
+        return b"".join(message["body"] for message in answered[1:])
+
+    return ask
 
 
 def metric(server: Any, name: str) -> float:
@@ -138,6 +171,30 @@ def test_errors_of_the_door(server: Any) -> None:
     assert server.error("GET", GENERATE)[0] == 405
     status, _, body = server.request("POST", COMPLETIONS, "{", {"X-Request-Timeout-Ms": "soon"})
     assert (status, json.loads(body)["error"]["type"]) == (400, "invalid_request_error")
+
+
+def test_the_steps_of_a_sampler(tmp_path: Path, tiny: SimpleNamespace) -> None:
+    """Pictures, one a step, of several clients at the same time."""
+    asked = {"steps": 3, "eta": 0.5}
+
+    async def scenario() -> tuple[list[list[Any]], Any]:
+        hub = Hub(tiny.make_hub(tmp_path / "hub", "tiny-noise"))
+        model = ServedModel(hub.artifact("tiny-noise"), Settings(), lambda _: Alone())
+        ask = inside(model)
+        streams = await asyncio.gather(*(ask("generate_stream", {**asked, "seed": seed}) for seed in range(8)))
+        whole = await ask("generate", {**asked, "seed": 7})
+        await model.close()
+        return [read_events(body) for body in streams], json.loads(whole)
+
+    found, whole = asyncio.run(scenario())
+    codec: Any = make_codec("image-generation", decoder.PICTURES)
+    for seed, stream in enumerate(found):
+        generation = drive(codec.generate(np.empty(0), {**asked, "seed": seed}), lambda *_: {})
+        [pieces] = drive(run_generations([generation], decoder.DENOISER), lambda _, inputs: decoder.denoise(inputs))
+        assert [{**piece, "model_name": "tiny-noise", "model_version": "1"} for piece in pieces] == stream
+        assert stream[0]["image"].startswith("data:image/png;base64,")
+        assert [event["step"] for event in stream] == [1, 2, 3]
+    assert whole == found[7][-1]
 
 
 # As OpenAI's clients ask
@@ -310,6 +367,4 @@ def test_slots_of_several_workers_keys_and_a_new_version(small: Any) -> None:
 
 
 def test_arrays_in_pieces_are_numbers() -> None:
-    from serving.asgi.generating import _data
-
     assert json.loads(_data({"x": np.float32(0.5), "y": np.arange(3)})) == {"x": 0.5, "y": [0, 1, 2]}
