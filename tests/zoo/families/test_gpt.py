@@ -6,7 +6,9 @@ import math
 import pytest
 import torch
 
-from zoo.families.attention.gpt import FAMILY, GPT, POSITIONS, Config, Rotation, attend, causal, mask, turns, waves
+from zoo.families.attention.gpt import FAMILY, GPT, POSITIONS, Config, attend
+from zoo.layers.cache import causal, mask
+from zoo.layers.positions import Rotation, turns, waves
 
 SMALL = Config(vocabulary=11, context=6, layers=2, width=8, heads=4, kv_heads=2, mlp_width=16, longest_step=6, dropout=0.0)
 GPT2_SMALL = Config(

@@ -34,10 +34,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.layers.cache import causal, keep, mask, survivors, visible
+from zoo.layers.positions import Rotation, turns, waves
 from zoo.spec import Axis, Family, Graph, Port
 
 POSITIONS = ("learned", "sinusoidal", "rotary")
-WAVELENGTH = 10_000.0  # of the slowest sinusoid, divided by 2 π
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,18 +67,6 @@ class Config:
     @property
     def kv_width(self) -> int:
         return self.kv_heads * self.head_width
-
-
-@dataclass(frozen=True)
-class Rotation:
-    """Turns the pair of the numbers n and n + N / 2 of a head: cosines, and sines that begin negative, (…, T, 1, 1, N)."""
-
-    cos: Tensor
-    sin: Tensor
-
-    def turn(self, x_BTGRN: Tensor) -> Tensor:
-        first, second = x_BTGRN.chunk(2, dim=-1)
-        return x_BTGRN * self.cos + torch.cat([second, first], dim=-1) * self.sin
 
 
 @dataclass(frozen=True)
@@ -227,59 +216,6 @@ class GPT(nn.Module):
 
     def _logits(self, x_BTD: Tensor) -> Tensor:
         return functional.linear(self.norm(x_BTD), self.embedding.weight)
-
-
-def angles(positions: int, width: int) -> Tensor:
-    """position / 10000^(2i / width), (positions, width / 2)."""
-    frequency = WAVELENGTH ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
-    return torch.arange(positions, dtype=torch.float64)[:, None] * frequency
-
-
-def waves(positions: int, width: int) -> Tensor:
-    """Sinusoidal positions: sine and cosine of every angle in turn, (positions, width)."""
-    angle = angles(positions, width)
-    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1).float()
-
-
-def turns(positions: int, width: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of a rotation by every position, (positions, width) each."""
-    angle = angles(positions, width)
-    return angle.cos().repeat(1, 2).float(), torch.cat([-angle.sin(), angle.sin()], dim=-1).float()
-
-
-def causal(time_T: Tensor, context: int) -> Tensor:
-    """Whether the new token t sees the new token s, (T, T)."""
-    distance_TT = time_T[:, None] - time_T
-    return (distance_TT >= 0) & (distance_TT < context)
-
-
-def visible(past_length_B: Tensor, time_T: Tensor, context: int) -> Tensor:
-    """Whether the new token t sees slot s, and the new token s − C, (B, T, C + T)."""
-    slot_C = torch.arange(context, device=time_T.device)
-    past_B11 = past_length_B[:, None, None]
-    old_BTC = (slot_C < past_B11) & (past_B11 + time_T[:, None] - slot_C < context)
-    return torch.cat([old_BTC, causal(time_T, context).expand(len(past_length_B), -1, -1)], dim=-1)
-
-
-def mask(visible: Tensor) -> Tensor:
-    """M: what is added to the scores."""
-    return torch.zeros(visible.shape, device=visible.device).masked_fill(~visible, -math.inf)
-
-
-def survivors(past_length_B: Tensor, length_B: Tensor, time_T: Tensor, context: int) -> Tensor:
-    """Where each slot's next content comes from, (B, C): an old slot, C + a new token, or C + T for none."""
-    total_B1, past_B1 = (past_length_B + length_B)[:, None], past_length_B[:, None]
-    place_BC = torch.arange(context, device=time_T.device) + (total_B1 - context).clamp(min=0)
-    filled_BC = torch.where(place_BC < past_B1, place_BC, context + place_BC - past_B1)
-    return torch.where(place_BC < total_B1, filled_BC, context + len(time_T))
-
-
-def keep(past_BCLE: Tensor, new_BTLE: Tensor, index_BC: Tensor) -> Tensor:
-    """The next slots: whole tokens are copied, and zero where there is none."""
-    nothing = torch.zeros_like(past_BCLE[:, :1])
-    source = torch.cat([past_BCLE, new_BTLE.to(past_BCLE), nothing], dim=1)
-    row_B1 = torch.arange(len(index_BC), device=index_BC.device)[:, None]
-    return source[row_B1, index_BC]
 
 
 def graphs(config: Config) -> tuple[Graph, ...]:
