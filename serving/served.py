@@ -20,6 +20,7 @@ import numpy as np
 
 from serving.batching.batcher import Backlog, Batcher
 from serving.batching.batches import Run
+from serving.batching.limits import Limits
 from serving.batching.stats import Statistics
 from serving.errors import too_many_rows
 from serving.generation.generator import Generator
@@ -75,10 +76,10 @@ class ServedModel:
         self._idle.set()
         self._find_backlog = find_backlog
         self.batchers: dict[str, Batcher] = {}
-        runs: dict[str, tuple[Graph, Run]] = {}
+        runs: dict[str, tuple[Graph, Run, Limits]] = {}
         for graph in self.manifest.graphs:
             self.batchers[graph.name], run = _open(artifact, graph, settings)
-            runs[graph.name] = (graph, run)
+            runs[graph.name] = (graph, run, self.batchers[graph.name].limits)
         self.endpoints = _endpoints(self.name, self.version, self.batchers)
         self.generator = self._generator(runs, settings)
 
@@ -137,7 +138,7 @@ class ServedModel:
             await self.generator.close()
         await asyncio.gather(*(batcher.close() for batcher in self.batchers.values()))
 
-    def _generator(self, runs: Mapping[str, tuple[Graph, Run]], settings: Settings) -> Generator | None:
+    def _generator(self, runs: Mapping[str, tuple[Graph, Run, Limits]], settings: Settings) -> Generator | None:
         """None for a model whose answers do not grow."""
         if not isinstance(self.codec, GeneratingCodec):
             return None

@@ -58,7 +58,7 @@ class Completions:
         ]
         echo = [prompt for prompt in prompts for _ in range(count)] if read_flag(document, "echo", default=False) else []
         streams = read_flag(document, "stream", default=False)
-        return Asked(model=model, wishes=wishes, reply=_Reply(model.name, streams, _counts_usage(document), echo))
+        return Asked(model=model, wishes=wishes, reply=_Reply(model.name, streams, _counts_usage(document), echo, count))
 
     def failure(self, status: int, sentence: str) -> Document:
         kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
@@ -72,6 +72,7 @@ class _Reply:
     streams: bool
     counts_usage: bool
     echo: Sequence[str]
+    choices: int  # to each prompt
     tokens: int = 0
     id: str = field(default_factory=lambda: f"cmpl-{secrets.token_hex(12)}")
     created: int = field(default_factory=lambda: int(time.time()))
@@ -83,18 +84,18 @@ class _Reply:
         self.tokens += "token" in piece
         return self._chunk([_choice(index, piece.get("text", ""), piece.get("finish_reason"))])
 
-    def end(self) -> list[Document | str]:
-        usage = [{**self._document([]), "usage": self._usage()}] if self.counts_usage else []
+    def end(self, read: Sequence[int]) -> list[Document | str]:
+        usage = [{**self._document([]), "usage": self._usage(read)}] if self.counts_usage else []
         return [*usage, "[DONE]"]
 
-    def whole(self, answers: Sequence[Sequence[Piece]]) -> Document:
+    def whole(self, answers: Sequence[Sequence[Piece]], read: Sequence[int]) -> Document:
         choices = []
         for index, pieces in enumerate(answers):
             self.tokens += sum("token" in piece for piece in pieces)
             answer = joined(pieces)
             text = (self.echo[index] if self.echo else "") + answer.get("text", "")
             choices.append(_choice(index, text, answer.get("finish_reason")))
-        return {**self._document(choices), "usage": self._usage()}
+        return {**self._document(choices), "usage": self._usage(read)}
 
     def _chunk(self, choices: list[Document]) -> Document:
         return {**self._document(choices), **({"usage": None} if self.counts_usage else {})}
@@ -108,9 +109,10 @@ class _Reply:
             "choices": choices,
         }
 
-    def _usage(self) -> Document:
-        """Tokens that were generated; what a prompt has is known to the model's codec only."""
-        return {"prompt_tokens": 0, "completion_tokens": self.tokens, "total_tokens": self.tokens}
+    def _usage(self, read: Sequence[int]) -> Document:
+        """A prompt counts once, however many choices there are."""
+        prompts = sum(read[:: self.choices])
+        return {"prompt_tokens": prompts, "completion_tokens": self.tokens, "total_tokens": prompts + self.tokens}
 
 
 def _choice(index: int, text: str, finish_reason: str | None) -> Document:

@@ -31,10 +31,10 @@ class Reply(Protocol):
     def event(self, index: int, piece: Piece) -> Document:
         """One piece of answer number `index`."""
 
-    def end(self) -> list[Document | str]:
-        """What ends a stream."""
+    def end(self, read: Sequence[int]) -> list[Document | str]:
+        """What ends a stream. `read` are the tokens of each answer's prompt."""
 
-    def whole(self, answers: Sequence[Sequence[Piece]]) -> Document:
+    def whole(self, answers: Sequence[Sequence[Piece]], read: Sequence[int]) -> Document:
         """All answers at once."""
 
 

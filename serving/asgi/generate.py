@@ -60,10 +60,10 @@ class _Reply:
         rest = {name: value for name, value in piece.items() if name != "text"}
         return {**self.about, **({"text_output": piece["text"]} if "text" in piece else {}), **rest}
 
-    def end(self) -> list[Document | str]:
+    def end(self, read: Sequence[int]) -> list[Document | str]:
         return []
 
-    def whole(self, answers: Sequence[Sequence[Piece]]) -> Document:
+    def whole(self, answers: Sequence[Sequence[Piece]], read: Sequence[int]) -> Document:
         return self.event(0, joined(answers[0]))
 
 

@@ -63,14 +63,10 @@ class Generating:
             watch = _Watch(receive)
             await answer.give(dialect.read(body), scope.get(VISIT))
         except asyncio.CancelledError:
-            if watch is not None and watch.taken():
-                answer.gone()
-            elif deadline is not None and deadline.taken():
-                if watch is not None:
-                    watch.close()
-                await answer.fail(deadline.error())
-            else:
+            reason = _reason(watch, deadline)
+            if reason is None:
                 raise
+            await answer.fail(reason)
         except Exception as error:  # every error becomes an answer
             if watch is not None:
                 watch.close()
@@ -81,6 +77,15 @@ class Generating:
             if deadline is not None:
                 deadline.close()
             answer.count()
+
+
+def _reason(watch: _Watch | None, deadline: Deadline | None) -> Exception | None:
+    """Why the task that just caught a CancelledError was cancelled; None when it was by neither of these."""
+    if watch is not None and watch.taken():
+        return GoneError("The client hung up before its answer was whole.")
+    if watch is not None:
+        watch.close()
+    return deadline.error() if deadline is not None and deadline.taken() else None
 
 
 class _Watch:
@@ -144,11 +149,8 @@ class _Answer:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORD_S):
-                await self._events([document, *(event for event in self._end() if isinstance(event, str))], last=True)
-
-    def gone(self) -> None:
-        """The client hung up: there is nobody to tell."""
-        self._status = GoneError.http_status
+                marks = self._asked.reply.end([]) if self._asked is not None else []
+                await self._events([document, *(mark for mark in marks if isinstance(mark, str))], last=True)
 
     def count(self) -> None:
         if self._asked is not None and self._asked.model.generator is not None:
@@ -159,7 +161,7 @@ class _Answer:
         while pieces := await stream.next():
             for index, piece in pieces:
                 answers[index].append(piece)
-        body = orjson.dumps(asked.reply.whole(answers), option=orjson.OPT_SERIALIZE_NUMPY)
+        body = orjson.dumps(asked.reply.whole(answers, stream.read()), option=orjson.OPT_SERIALIZE_NUMPY)
         headers = [JSON, length(body)]
         if pays_compressed(body, self._sent):
             headers, body = await compress(headers, body, self._sent)
@@ -170,10 +172,7 @@ class _Answer:
         while pieces := await stream.next():
             await self._events([*begin, *(reply.event(index, piece) for index, piece in pieces)])
             begin = []
-        await self._events([*begin, *self._end()], last=True)
-
-    def _end(self) -> list[Document | str]:
-        return self._asked.reply.end() if self._asked is not None else []
+        await self._events([*begin, *reply.end(stream.read())], last=True)
 
     async def _events(self, documents: Sequence[Document | str], *, last: bool = False) -> None:
         if not self._begun:

@@ -46,7 +46,7 @@ class Generator:
     def __init__(
         self,
         codec: GeneratingCodec,
-        runs: Mapping[str, tuple[Graph, Run]],
+        runs: Mapping[str, tuple[Graph, Run, Limits]],
         submit: Callable[[str, Arrays], Awaitable[Arrays]],
         limits: Limits,
     ) -> None:
@@ -112,7 +112,7 @@ class Generator:
         if graph not in self._engines:
             if graph not in self._runs:
                 raise UnknownNameError("graph", graph, self._runs)
-            self._engines[graph] = Engine(*self._runs[graph], self._limits)
+            self._engines[graph] = Engine(*self._runs[graph])
         return self._engines[graph]
 
 

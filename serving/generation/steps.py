@@ -28,7 +28,8 @@ Result = list[Piece] | Exception
 class Seat:
     """One generation in an engine. `deliver` is given pieces as they come, and at last None, or the error that ended it.
 
-    `parts` are those of its next call; when there is none left, its answer is whole.
+    `parts` are those of its next call; when there is none left, its answer is whole. `read` are the steps (tokens of a
+    prompt, say) that were computed for its first piece.
     """
 
     def __init__(self, generation: Generation, deliver: Deliver, parts: Sequence[Part], place: Place) -> None:
@@ -38,6 +39,7 @@ class Seat:
         self.outputs: list[Arrays] = []  # of the parts of the call that were computed
         self.place = place
         self.asked_ns = time.perf_counter_ns()
+        self.read = 0
         self.started = False
         self.gone = False
 
@@ -97,6 +99,8 @@ class Steps:
     def _take(self, seat: Seat, outputs: Arrays) -> Result:
         """The pieces that the outputs of the seat's next part bring."""
         seat.outputs.append(outputs)
+        if not seat.started:
+            seat.read += seat.steps
         seat.parts.popleft()
         if seat.parts:
             return []

@@ -43,6 +43,10 @@ class Stream:
                 found += [(index, piece) for piece in event]
         return found
 
+    def read(self) -> list[int]:
+        """Steps that were computed for the first piece of each generation: the tokens of its prompt, where it has one."""
+        return [seat.read for _, seat in self._seats]
+
     def close(self) -> None:
         """Give up what has not ended."""
         for engine, seat in self._seats:

@@ -209,7 +209,7 @@ def test_completions(server: Any) -> None:
         "object": "text_completion",
         "model": "tiny-text",
         "choices": [{"text": text, "index": 0, "logprobs": None, "finish_reason": "length"}],
-        "usage": {"prompt_tokens": 0, "completion_tokens": 9, "total_tokens": 9},
+        "usage": {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12},
     }
 
 
@@ -224,12 +224,13 @@ def test_completions_stream(server: Any) -> None:
     *chunks, last, done = events(server, COMPLETIONS, stream_options={"include_usage": True}, echo=True, **asked)
     assert chunks[0]["choices"][0]["text"] == "abc"
     assert {json.dumps(chunk["usage"]) for chunk in chunks} == {"null"}
-    assert (last["choices"], last["usage"]["completion_tokens"]) == ([], 9)
+    assert (last["choices"], last["usage"]) == ([], {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12})
 
 
 def test_several_choices_to_several_prompts(server: Any) -> None:
     asked = {"model": "tiny-text", "prompt": ["abc", "def"], "n": 3, "max_tokens": 20, "seed": 7}
     answer = post(server, COMPLETIONS, **asked, echo=True)
+    assert answer["usage"] == {"prompt_tokens": 6, "completion_tokens": 120, "total_tokens": 126}
     expected = [prompt + alone(prompt, max_tokens=20, seed=7 + number) for prompt in ("abc", "def") for number in range(3)]
     assert [choice["text"] for choice in answer["choices"]] == expected
     assert [choice["index"] for choice in answer["choices"]] == list(range(6))
