@@ -183,7 +183,8 @@ def _add_outputs(graph: Graph, case: Case, found: Arrays, reference: Reference, 
         elif port.is_float:
             record.add_case(case.label, value, expected, unsteady)
         else:
-            jumping = unsteady.reshape(-1, *[1] * (expected.ndim - 1)) if expected.ndim else unsteady.any()
+            by_row = expected.ndim and len(expected) == len(unsteady)  # the pieces of a loop may have steps first
+            jumping = unsteady.reshape(-1, *[1] * (expected.ndim - 1)) if by_row else unsteady.any()
             margin, bound = np.where(np.broadcast_to(jumping, expected.shape), 0.0, np.inf), 0.0
             if port.argmax_of is not None and value.shape == expected.shape:
                 margin = np.where(jumping, 0.0, shortfalls(ref64[port.argmax_of], value))
