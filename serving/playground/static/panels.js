@@ -2,6 +2,7 @@
 
 import { AnswerView } from "./answer.js";
 import { h, latest } from "./elements.js";
+import { forecastPlot } from "./forecast.js";
 import { generatedPanel } from "./generated.js";
 import { latentSliders } from "./latent.js";
 import { pictureInput } from "./picture-input.js";
@@ -14,6 +15,7 @@ const PANELS = {
   "image-generation": generatedPanel,
   "image-reconstruction": latentPanel,
   "series-classification": (context) => plainPanel(seriesInput, context),
+  "series-forecasting": forecastPanel,
 };
 
 export const STREAM = "stream"; // the form of models whose answers grow
@@ -65,6 +67,13 @@ function plainPanel(makeInput, context, onanswer = () => {}) {
     input.dispose?.();
   };
   return { input: input.element, answer: view.element, dispose };
+}
+
+/** A forecast, drawn above its numbers. */
+function forecastPanel(context) {
+  const plot = forecastPlot();
+  const panel = plainPanel(seriesInput, context, ({ predictions: [prediction] }) => plot.show(prediction));
+  return { ...panel, answer: h("div", { className: "stack" }, plot.element, panel.answer) };
 }
 
 /** A picture's answer, and its code as sliders beside it. */

@@ -9,13 +9,13 @@ const [WIDTH, HEIGHT] = [560, 180];
 /** As for `pictureInput`. Playing sends ever more of the series' first steps. */
 export function seriesInput({ model, examples, onrequest, onclear, onproblem }) {
   const plot = svg("svg", { class: "plot", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": "Plot of the series" });
-  const steps = h("input", { type: "range", min: 1, max: 1, value: 1, disabled: true, oninput: () => (stop(), ask()) });
+  const steps = h("input", { type: "range", min: model.codec.history ?? 1, max: 1, value: 1, disabled: true, oninput: () => (stop(), ask()) });
   const count = h("output");
   const text = h("textarea", {
     rows: 6,
     wrap: "off",
     spellcheck: false,
-    placeholder: `One step a line: ${model.codec.channels} numbers, separated by commas`,
+    placeholder: model.codec.channels === 1 ? "One value a line" : `One step a line: ${model.codec.channels} numbers, separated by commas`,
     oninput: () => (stop(), typed()),
   });
   const play = button("Play", toggle, { disabled: true });
@@ -93,7 +93,7 @@ export function seriesInput({ model, examples, onrequest, onclear, onproblem }) 
 
 function exampleButtons(instances, take) {
   const buttons = instances.map(({ label, instance }, number) =>
-    button(label ?? String(number + 1), () => take(instance.map((step) => step.join(",")).join("\n") + "\n"), {
+    button(label ?? String(number + 1), () => take(instance.map((step) => [].concat(step).join(",")).join("\n") + "\n"), {
       "aria-label": `Example ${label ?? number + 1}`,
     }),
   );
