@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zoo.layers.free_run import free_run
 from zoo.spec import Axis, Family, Graph, Port
@@ -37,17 +38,24 @@ class Config:
     max_horizon: int = 200  # steps of one free run
 
 
+class Window(nn.Linear):
+    """An affine map of every `in_features` successive values of a series: (B, X) gives (B, H, X − L + 1)."""
+
+    def forward(self, series_BX: Tensor) -> Tensor:
+        return functional.conv1d(series_BX[:, None], self.weight[:, None], self.bias)
+
+
 class MLPForecaster(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.mean, self.std, self.lag = config.mean, config.std, config.lag
-        self.hidden = nn.Conv1d(1, config.hidden, config.lag)  # a row of V for each channel
+        self.hidden = Window(config.lag, config.hidden)
         self.head = nn.Linear(config.hidden, 1)
 
     def step(self, x_BT: Tensor, window_BL: Tensor) -> tuple[Tensor, Tensor]:
         """The forecast after each step, (B, T), and the window after the last."""
         all_BX = torch.cat([window_BL, self._scaled(x_BT)], dim=1)  # X = L + T
-        hidden_BHT = self.hidden(all_BX[:, None, 1:])
+        hidden_BHT = self.hidden(all_BX[:, 1:])
         return self._forecast(torch.tanh(hidden_BHT).transpose(1, 2))[..., 0], all_BX[:, -self.lag :]
 
     def forecast(self, x_BT: Tensor, innovation_BS: Tensor) -> Tensor:
@@ -57,7 +65,7 @@ class MLPForecaster(nn.Module):
 
     def _advance(self, x_B1: Tensor, window_BL: Tensor) -> tuple[Tensor, Tensor]:
         window_BL = torch.cat([window_BL[:, 1:], self._scaled(x_B1)], dim=1)
-        return self._forecast(torch.tanh(self.hidden(window_BL[:, None])[..., 0])), window_BL
+        return self._forecast(torch.tanh(self.hidden(window_BL)[..., 0])), window_BL
 
     def _scaled(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std
