@@ -24,6 +24,7 @@ from tests.serving import decoder
 from tests.serving.decoder import GRAPH, VOCABULARY, Speaker, text_of
 from zoo.errors import PortError
 from zoo.generation import Piece
+from zoo.session import Session
 from zoo.spec import Arrays, Axis, Graph
 
 
@@ -239,6 +240,40 @@ def test_a_first_call_that_does_not_fit_is_refused() -> None:
         assert engine.counts.waiting == 0
 
     play(scenario())
+
+
+class Reciter:
+    """Tokens drawn from a graph's logits, whose bits are in the pieces."""
+
+    graph = "step"
+
+    def __init__(self, prompt: Sequence[int], seed: int, count: int) -> None:
+        self.tokens, self.left, self.rng = list(prompt), count, np.random.default_rng(seed)
+
+    def inputs(self) -> Arrays | None:
+        return {"tokens": np.array([self.tokens]), "length": np.array([len(self.tokens)])} if self.left else None
+
+    def take(self, outputs: Arrays) -> list[Piece]:
+        logits = outputs["logits"][0, -1].astype(np.float64)
+        self.tokens = [int(np.argmax(logits + self.rng.gumbel(size=logits.size)))]
+        self.left -= 1
+        return [{"token": self.tokens[0], "logits": logits.tolist()}]
+
+
+def test_a_transformer_says_the_same_in_any_company(tiny_export: Any) -> None:
+    """To the last bit, prompts read in parts and more text than its cache holds included."""
+    made = tiny_export("gpt")
+    [graph] = made.original.graphs
+    session, rng = Session(made.files[graph.name], graph, threads=1), np.random.default_rng(0)
+    asked = [(rng.integers(0, 11, size=rng.integers(1, 30)).tolist(), seed, 10 + seed) for seed in range(9)]
+
+    async def scenario(*requests: Any) -> list[list[Piece]]:
+        engine = Engine(graph, session.run, Limits(max_slots=5))
+        return await asyncio.gather(*(listen(engine, Reciter(*one)) for one in requests))
+
+    alone = [play(scenario(one))[0] for one in asked]
+    assert play(scenario(*asked)) == alone
+    assert play(scenario(*reversed(asked))) == alone[::-1]
 
 
 DENOISER = Graph(
