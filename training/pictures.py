@@ -1,9 +1,14 @@
-"""Grids of pictures for model cards."""
+"""Pictures as generators have them, and grids of them for model cards."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
+
+
+def signed(pictures: np.ndarray) -> np.ndarray:
+    """Grey pictures (N, height, width) of 0 … 255 as (N, 1, height, width) from −1, black, to 1, white."""
+    return (pictures[:, None] / 127.5 - 1).astype(np.float32)
 
 
 def grid(pictures: np.ndarray, columns: int) -> Image.Image:

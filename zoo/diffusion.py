@@ -48,7 +48,7 @@ def noise_variance(t: int, s: int, eta: float, alpha_bar: Sequence[float]) -> fl
 class Denoising:
     """A picture in the making (`zoo.generation`): one call of `denoise` a step, the noise taken away here.
 
-    `start` is x_T (channels, height, width), `noise` gives z of each step in turn, `show` makes intensities a string.
+    `start` is x_T (channels, height, width), `noise` gives z of each step in turn, `show` makes a string of x.
     """
 
     graph = "denoise"
@@ -77,10 +77,10 @@ class Denoising:
         t, s = self._marks[self._done]
         self._x = next_picture(self._x, outputs["epsilon"][0], t, s, next(self._noise), self._eta, self._alpha_bar)
         self._done += 1
-        piece: Piece = {"step": self._done, "steps": len(self._marks), "image": self._show(intensity(self._x))}
+        piece: Piece = {"step": self._done, "steps": len(self._marks), "image": self._show(self._x)}
         return [piece if self._done < len(self._marks) else {**piece, "finish_reason": "stop"}]
 
 
 def intensity(x: np.ndarray) -> np.ndarray:
-    """Of x in −1 … 1; what is beyond is cut off."""
+    """0 … 1 of a picture from −1, black, to 1, white; what is beyond is cut off."""
     return np.clip((x + 1) / 2, 0, 1)

@@ -40,7 +40,7 @@ def test_the_clean_picture_is_clipped():
 def test_denoising_asks_step_by_step_and_ends():
     """A denoiser that always finds the noise of a black picture ends at black."""
     start = np.full((1, 2, 2), 2.0, np.float32)
-    made = Denoising(start, iter(np.zeros((2, 1, 2, 2))), 2, 0.0, HAND, lambda picture: f"{picture.mean():.3f}")
+    made = Denoising(start, iter(np.zeros((2, 1, 2, 2))), 2, 0.0, HAND, lambda x: f"{x.mean():.3f}")
     pieces = []
     for t in (2, 1):
         asked = made.inputs()
@@ -49,5 +49,5 @@ def test_denoising_asks_step_by_step_and_ends():
         pieces += made.take({"epsilon": (asked["x"] + math.sqrt(HAND[t])) / math.sqrt(1 - HAND[t])})
     assert made.inputs() is None
     assert [(piece["step"], piece["steps"]) for piece in pieces] == [(1, 2), (2, 2)]
-    assert pieces[-1]["image"] == "0.000"
+    assert pieces[-1]["image"] == "-1.000"
     assert [piece.get("finish_reason") for piece in pieces] == [None, "stop"]

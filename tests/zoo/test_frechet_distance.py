@@ -39,7 +39,9 @@ def test_the_judge_is_a_published_classifier():
     arrays = {"generate/z": np.zeros((40, 3), np.float32), "targets": real}
     shown = {"same": real, "negative": 255 - real}
     found = {
-        name: metric.figure(arrays, lambda graph, inputs, made=made: {"picture": (made[:, None] / 255).astype(np.float32)})
+        name: metric.figure(
+            arrays, lambda graph, inputs, made=made: {"picture": (made[:, None] / 127.5 - 1).astype(np.float32)}
+        )
         for name, made in shown.items()
     }
     assert found["same"] == pytest.approx(0, abs=1e-6)

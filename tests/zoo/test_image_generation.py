@@ -58,7 +58,7 @@ def run_of(codec, seen):
                 x, inputs["t"][:, number], inputs["s"][:, number], inputs["noise"][:, number], inputs["eta"], strict=True
             )
             x = np.stack([step(codec, *row) for row in rows])
-        return {"x_s": x.astype(np.float32), "picture": np.clip((x + 1) / 2, 0, 1).astype(np.float32)}
+        return {"picture": x.astype(np.float32)}
 
     return run
 

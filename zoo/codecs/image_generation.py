@@ -17,7 +17,7 @@ from zoo.calls import Call, Plan
 from zoo.codecs import Answer
 from zoo.codecs.picture import png_data_url
 from zoo.codecs.read import JSON_TYPE, read_json_array, unknown_type
-from zoo.diffusion import Denoising, falling
+from zoo.diffusion import Denoising, falling, intensity
 from zoo.errors import CodecError
 from zoo.generation import Generation, Piece
 from zoo.spec import Arrays, Raws
@@ -95,7 +95,7 @@ class ImageGeneration:
         return answers
 
     def pictures(self, raws: Raws) -> Plan[np.ndarray]:
-        """Intensities (rows, channels, height, width)."""
+        """Pictures (rows, channels, height, width), −1 black, 1 white."""
         wishes = self._wishes(raws)
         pictures = np.empty((len(wishes), self.channels, self.height, self.width), np.float32)
         for steps in sorted({wish.steps for wish in wishes}):
@@ -122,7 +122,7 @@ class ImageGeneration:
         outputs = {}
         for call in self._calls(wishes):
             if outputs:
-                call["x"] = outputs["x_s"]
+                call["x"] = outputs["picture"]
             outputs = yield Call("sample", call)
         return outputs["picture"]
 
@@ -181,8 +181,9 @@ class ImageGeneration:
         return np.array([getattr(wish, name) for name in self._names], np.float64)
 
     def _shown(self, picture: np.ndarray) -> str:
-        """A `data:` URL of (channels, height, width) intensities."""
-        return png_data_url(picture[0] if self.channels == 1 else np.moveaxis(picture, 0, -1))
+        """A `data:` URL of a picture (channels, height, width)."""
+        shown = intensity(picture)
+        return png_data_url(shown[0] if self.channels == 1 else np.moveaxis(shown, 0, -1))
 
 
 class Decoding:

@@ -18,7 +18,7 @@ import numpy as np
 from zoo.calls import Call, Plan
 
 DIRECTION = -1
-GRAPHS = ("generate", "sample")  # of a generator and of a sampler; both have an output `picture`, intensities
+GRAPHS = ("generate", "sample")  # of a generator and of a sampler; both have an output `picture`, −1 black, 1 white
 WHITE = 255  # of the real pictures in `targets`
 
 
@@ -27,9 +27,10 @@ def score(arrays: Mapping[str, np.ndarray], argument: str) -> Plan[np.ndarray]:
     graph = next(name for name in GRAPHS if any(key.startswith(f"{name}/") for key in arrays))
     inputs = {key.removeprefix(f"{graph}/"): array for key, array in arrays.items() if key.startswith(f"{graph}/")}
     made = yield Call(graph, inputs)
-    real = (arrays["targets"] / np.float32(WHITE)).astype(np.float32).reshape(made["picture"].shape)
+    drawn = np.clip((made["picture"] + 1) / 2, 0, 1)
+    real = (arrays["targets"] / np.float32(WHITE)).astype(np.float32).reshape(drawn.shape)
     found = []
-    for pictures in (made["picture"], real):
+    for pictures in (drawn, real):
         outputs = yield Call("features", {"x": pictures}, model=argument)
         found.append(outputs["features"].astype(np.float64))
     return np.concatenate(found, axis=1)

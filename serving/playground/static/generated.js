@@ -14,7 +14,7 @@ export function generatedPanel(context) {
   const sampled = model.codec.alpha_bar.length > 0;
   const pictures = h("div", { className: "drawn", role: "group", "aria-label": "Pictures" });
   const told = h("p", { className: "headline quiet", role: "status" }, "Drawing");
-  const sliders = sampled ? null : latentSliders({ ...context, code: "z", output: "picture", intensity: (value) => value, onproblem: tell });
+  const sliders = sampled ? null : latentSliders({ ...context, code: "z", output: "picture", intensity: (value) => (value + 1) / 2, onproblem: tell });
   const options = optionFields(model.codec, sampled, () => draw());
   let gone = false;
 

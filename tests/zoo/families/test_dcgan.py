@@ -25,20 +25,11 @@ def test_the_paper_leaves_two_layers_without_normalisation():
     assert model.discriminator.layers[1].negative_slope == 0.2
 
 
-def test_pictures_are_intensities_and_verdicts_log_odds():
+def test_pictures_are_between_black_and_white_and_verdicts_log_odds():
     model = DCGAN(Config()).eval()
     with torch.no_grad():
         pictures = model.generate(5 * torch.randn(6, 64))
         assert pictures.shape == (6, 1, 28, 28)
-        assert pictures.min() >= 0
+        assert pictures.min() >= -1
         assert pictures.max() <= 1
         assert model.discriminate(pictures).shape == (6,)
-
-
-def test_the_discriminator_sees_what_the_generator_drew():
-    """The networks work on −1 … 1, the ports on 0 … 1: both ways must cancel."""
-    model = DCGAN(Config()).eval()
-    z = torch.randn(3, 64)
-    with torch.no_grad():
-        inside = model.discriminator(model.generator(z))
-        torch.testing.assert_close(model.discriminate(model.generate(z)), inside, rtol=0, atol=1e-6)

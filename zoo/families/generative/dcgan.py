@@ -5,7 +5,7 @@
 
 Papers: Goodfellow et al. (2014), https://arxiv.org/abs/1406.2661; Radford, Metz, Chintala (2016),
 https://arxiv.org/abs/1511.06434: strided convolutions, batch normalisation but in the first layer of D and the last of G,
-ReLU in G, leaky ReLU in D, weights from N(0, 0.02²). The paper's networks work on −1 … 1; the ports have intensities 0 … 1.
+ReLU in G, leaky ReLU in D, weights from N(0, 0.02²), pictures from −1, black, to 1, white.
 
 Shape letters: B batch, Z latent dimensions, C channels, H height, W width.
 """
@@ -43,7 +43,7 @@ class Generator(nn.Module):
         )
 
     def forward(self, z_BZ: Tensor) -> Tensor:
-        return self.layers(z_BZ[:, :, None, None])  # −1 … 1, (B, C, H, W)
+        return self.layers(z_BZ[:, :, None, None])  # (B, C, H, W)
 
 
 class Discriminator(nn.Module):
@@ -75,17 +75,17 @@ class DCGAN(nn.Module):
                 nn.init.normal_(module.weight, 1, 0.02)
 
     def generate(self, z_BZ: Tensor) -> Tensor:
-        return (self.generator(z_BZ) + 1) / 2
+        return self.generator(z_BZ)
 
     def discriminate(self, x_BCHW: Tensor) -> Tensor:
-        return self.discriminator(2 * x_BCHW - 1)
+        return self.discriminator(x_BCHW)
 
 
 def graphs(config: Config) -> tuple[Graph, ...]:
     shape = ("batch", config.channels, config.size, config.size)
     z = Port(name="z", dtype="float32", shape=("batch", config.latent), doc="code; N(0, I)", low=-4, high=4, role="noise")
-    picture = Port(name="picture", dtype="float32", shape=shape, doc="intensity", low=0, high=1)
-    x = Port(name="x", dtype="float32", shape=shape, doc="intensity", low=0, high=1)
+    picture = Port(name="picture", dtype="float32", shape=shape, doc="−1 black, 1 white", low=-1, high=1)
+    x = Port(name="x", dtype="float32", shape=shape, doc="−1 black, 1 white", low=-1, high=1)
     logit = Port(name="logit", dtype="float32", shape=("batch",), doc="log-odds that x is real", unit="nats")
     return (
         Graph(name="generate", methods=("generate",), inputs=(z,), outputs=(picture,)),

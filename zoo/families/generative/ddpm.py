@@ -39,7 +39,7 @@ class Config:
     embedding: int = 80  # features of a timestep
     timesteps: int = 200
     last: float = 1e-4  # ᾱ after the last timestep
-    steps: int = 20  # most steps of one call of `sample`; more take several calls, x_s of one as x of the next
+    steps: int = 20  # most steps of one call of `sample`; more take several calls
 
 
 def alpha_bar(timesteps: int, last: float) -> Tensor:
@@ -146,17 +146,15 @@ class Diffusion(nn.Module):
         variance = (eta.square() * (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)).clamp(min=0)
         return a_s.sqrt() * clean + (1 - a_s - variance).clamp(min=0).sqrt() * epsilon + variance.sqrt() * z_BCHW
 
-    def sample(
-        self, x_BCHW: Tensor, t_BS: Tensor, s_BS: Tensor, noise_BSCHW: Tensor, eta_B: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """x after all steps, and as intensities."""
+    def sample(self, x_BCHW: Tensor, t_BS: Tensor, s_BS: Tensor, noise_BSCHW: Tensor, eta_B: Tensor) -> Tensor:
+        """x after all steps."""
 
         def body(x_BCHW: Tensor, t_B: Tensor, s_B: Tensor, z_BCHW: Tensor) -> tuple[Tensor]:
             return (self.step(x_BCHW, t_B, s_B, z_BCHW, eta_B),)
 
         steps = tuple(each.transpose(0, 1) for each in (t_BS, s_BS, noise_BSCHW))
         (x_BCHW,), _ = scan(body, (x_BCHW,), steps)
-        return x_BCHW, ((x_BCHW + 1) / 2).clamp(0, 1)
+        return x_BCHW
 
 
 def graphs(config: Config) -> tuple[Graph, ...]:
@@ -165,8 +163,8 @@ def graphs(config: Config) -> tuple[Graph, ...]:
     x = Port(name="x", dtype="float32", shape=("batch", *shape), doc="noisy picture; N(0, I) before the first step")
     t = Port(name="t", dtype="int64", shape=("batch",), doc="timestep of x", low=1, high=last)
     epsilon = Port(name="epsilon", dtype="float32", shape=("batch", *shape), doc="noise found in x")
-    x_s = Port(name="x_s", dtype="float32", shape=("batch", *shape), doc="x after the last step", feeds="x")
-    picture = Port(name="picture", dtype="float32", shape=("batch", *shape), doc="x_s as intensity", low=0, high=1)
+    doc = "x after the last step; at s = 0 a picture, −1 black, 1 white"
+    picture = Port(name="picture", dtype="float32", shape=("batch", *shape), doc=doc, feeds="x")
     inputs = (
         replace(x, role="state"),
         Port(name="t", dtype="int64", shape=many, doc="timestep that each step starts from, falling", low=1, high=last),
@@ -176,7 +174,7 @@ def graphs(config: Config) -> tuple[Graph, ...]:
     )
     steps = Axis(name="steps", high=config.steps, incremental=True)
     return (
-        Graph(name="sample", methods=("sample",), inputs=inputs, outputs=(x_s, picture), axes=(steps,)),
+        Graph(name="sample", methods=("sample",), inputs=inputs, outputs=(picture,), axes=(steps,)),
         Graph(name="denoise", methods=("denoise",), inputs=(x, t), outputs=(epsilon,)),
     )
 
