@@ -24,12 +24,12 @@ COMPLETIONS = "/v1/completions"
 MAX_TOKENS = 16  # of an answer whose request does not say: OpenAI's
 MAX_CHOICES = 128
 _NEUTRAL: dict[str, tuple[Any, ...]] = {  # values that change nothing
-    "best_of": (None, 1),
-    "logprobs": (None, False),
-    "suffix": (None, ""),
-    "frequency_penalty": (None, 0),
-    "presence_penalty": (None, 0),
-    "logit_bias": (None, {}),
+    "best_of": (1,),
+    "logprobs": (False,),
+    "suffix": ("",),
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "logit_bias": ({},),
 }
 _OWN = {"model", "prompt", "n", "stream", "stream_options", "stop", "echo", "seed", "user", *_NEUTRAL}
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -42,14 +42,14 @@ class Completions:
         self._catalogue = catalogue
 
     def read(self, body: bytes) -> Asked:
-        document = read_object(body)
+        document = {name: value for name, value in read_object(body).items() if value is not None}  # null is not given
         model = self._catalogue.model(read_field(document, "model", "The request"))
         if model.generator is None or not model.generator.completes():
             raise ProtocolError(f"Model {model.name!r} completes no text; GET /v1/models has those that do as 'data'.")
         prompts, count = _prompts(document.get("prompt")), _count(document)
         _refuse_unserved(document, count)
         stop = read_stops(document.get("stop"))
-        options = {name: value for name, value in document.items() if name not in _OWN and value is not None}
+        options = {name: value for name, value in document.items() if name not in _OWN}
         options.setdefault("max_tokens", MAX_TOKENS)
         wishes = [
             Wish(given=prompt, options={**options, **seed}, stop=stop)
@@ -146,6 +146,6 @@ def _counts_usage(document: Document) -> bool:
 
 def _refuse_unserved(document: Document, count: int) -> None:
     for name, values in _NEUTRAL.items():
-        value = document.get(name)
+        value = document.get(name, values[0])
         if value not in values and not (name == "best_of" and value == count):
             raise ProtocolError(f"{name!r} is {shorten(value)}, which is not served; leave it out.")

@@ -277,7 +277,8 @@ def test_errors_have_the_form_of_openai(server: Any, change: Any, status: int, s
 
 
 def test_what_changes_nothing_is_taken(server: Any) -> None:
-    more = {"best_of": 2, "n": 2, "logprobs": None, "suffix": None, "user": "me", "presence_penalty": 0, "logit_bias": {}}
+    nothing = dict.fromkeys(("logprobs", "suffix", "stop", "stream", "echo", "seed", "temperature", "stream_options"))
+    more = {"best_of": 2, "n": 2, "user": "me", "presence_penalty": 0, "logit_bias": {}, **nothing}
     assert len(post(server, COMPLETIONS, model="tiny-text", prompt="abc", **more)["choices"]) == 2
 
 
