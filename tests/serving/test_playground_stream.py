@@ -58,6 +58,13 @@ def test_a_text_grows(page: Page, server: Any) -> None:
     assert page.locator("#answer .grown").text_content() == "abc" + text[: text.index(word)]
 
 
+def test_it_begins_with_an_example(page: Page, server: Any) -> None:
+    examples = {"instances": [{"label": None, "instance": list("bad café".encode())}], "tensors": {}}
+    page.route("**/v1/models/tiny-text/examples", lambda route: route.fulfill(json=examples))
+    page.reload()
+    expect(page.get_by_label("Text", exact=True)).to_have_value("bad café")
+
+
 def test_it_stops_when_told_and_says_what_is_wrong(page: Page, server: Any) -> None:
     page.get_by_label("Tokens at most").fill("4096")
     page.get_by_role("button", name="Generate").click()

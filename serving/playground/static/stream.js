@@ -5,6 +5,7 @@ import { paintDataUrl } from "./pixels.js";
 import { streamRequest } from "./requests.js";
 
 const SEEDS = 1_000_000;
+const LONGEST_EXAMPLE = 200; // characters
 
 /** As `makePanel` has it; `context.stream(request, onpiece, signal)` resolves when the answer has ended. */
 export function streamPanel({ model, examples, stream }) {
@@ -70,8 +71,14 @@ export function streamPanel({ model, examples, stream }) {
 }
 
 function promptField(examples) {
-  const [first] = examples.instances.map(({ instance }) => instance).filter((instance) => typeof instance === "string");
-  return h("textarea", { rows: 5, spellcheck: false, value: first ?? "" });
+  const [first] = examples.instances.map(({ instance }) => textOf(instance));
+  return h("textarea", { rows: 5, spellcheck: false, value: (first ?? "").slice(0, LONGEST_EXAMPLE) });
+}
+
+/** An example as text: it is one, or its bytes, or an object that has one. */
+function textOf(instance) {
+  if (Array.isArray(instance)) return new TextDecoder().decode(Uint8Array.from(instance));
+  return typeof instance === "string" ? instance : instance?.text;
 }
 
 function textOptions() {
