@@ -3,8 +3,9 @@
 The equations are Song et al. (2021), https://arxiv.org/abs/2010.02502, numbers 12 and 16, with x̂_0 clipped to −1 … 1:
 
     x̂_0 = (x_t − √(1 − ᾱ_t) ε) / √ᾱ_t    σ² = η² (1 − ᾱ_s) / (1 − ᾱ_t) · (1 − ᾱ_t / ᾱ_s)
-    x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε + σ z
+    x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε̂ + σ z
 
+where ε̂ is the noise that leads from x̂_0 to x_t: ε itself, unless x̂_0 was clipped.
 η = 0 is DDIM. η = 1 with s = t − 1 is the ancestral step of Ho et al. (2020), https://arxiv.org/abs/2006.11239.
 """
 
@@ -36,7 +37,8 @@ def next_picture(
     variance = noise_variance(t, s, eta, alpha_bar)
     clean = clean_picture(x, epsilon, t, alpha_bar)
     kept = max(0.0, 1 - alpha_bar[s] - variance)
-    return (alpha_bar[s] ** 0.5 * clean + kept**0.5 * epsilon + variance**0.5 * z).astype(x.dtype)
+    implied = (x - alpha_bar[t] ** 0.5 * clean) / (1 - alpha_bar[t]) ** 0.5
+    return (alpha_bar[s] ** 0.5 * clean + kept**0.5 * implied + variance**0.5 * z).astype(x.dtype)
 
 
 def noise_variance(t: int, s: int, eta: float, alpha_bar: Sequence[float]) -> float:

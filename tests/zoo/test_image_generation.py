@@ -39,6 +39,7 @@ def step(codec, x, t, s, z, eta):
     a, b = codec.alpha_bar[t], codec.alpha_bar[s]
     epsilon = noise_of(x[None].astype(np.float32), np.array([t]))[0]
     clean = np.clip((x - np.sqrt(1 - a) * epsilon) / np.sqrt(a), -1, 1)
+    epsilon = (x - np.sqrt(a) * clean) / np.sqrt(1 - a)
     variance = eta**2 * (1 - b) / (1 - a) * (1 - a / b)
     return np.sqrt(b) * clean + np.sqrt(1 - b - variance) * epsilon + np.sqrt(variance) * z
 

@@ -124,7 +124,8 @@ def test_a_denoiser_that_knows_the_picture_leads_to_it(steps, eta):
     torch.testing.assert_close(picture, clean.expand_as(picture), rtol=0, atol=1e-9)
 
 
-def test_a_step_from_a_timestep_to_itself_changes_nothing():
-    x, epsilon, z = numbers(0.1, 0.2, 3.0)
+@pytest.mark.parametrize("value", [0.1, 7.0])  # a picture, and what is clipped
+def test_a_step_from_a_timestep_to_itself_changes_nothing(value):
+    x, epsilon, z = numbers(value, 0.2, 3.0)
     model = hand_made(lambda x, t: epsilon)
-    assert model.step(x, torch.tensor([2]), torch.tensor([2]), z, torch.ones(1)).item() == pytest.approx(0.1)
+    assert model.step(x, torch.tensor([2]), torch.tensor([2]), z, torch.ones(1)).item() == pytest.approx(value)

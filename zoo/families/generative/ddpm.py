@@ -1,15 +1,16 @@
 """Denoising diffusion model: a U-Net that predicts the noise in a picture, and the sampler that takes it away.
 
     q(x_t | x_0) = N(√ᾱ_t x_0, (1 − ᾱ_t) I)    ᾱ_t = Π α_s, α_t = 1 − β_t, ᾱ_0 = 1    t = 1 … T
-    x̂_0 = (x_t − √(1 − ᾱ_t) ε_θ(x_t, t)) / √ᾱ_t, clipped to [−1, 1]
+    x̂_0 = (x_t − √(1 − ᾱ_t) ε_θ(x_t, t)) / √ᾱ_t, clipped to [−1, 1]    ε̂ = (x_t − √ᾱ_t x̂_0) / √(1 − ᾱ_t)
     σ² = η² (1 − ᾱ_s) / (1 − ᾱ_t) · (1 − ᾱ_t / ᾱ_s)
-    x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε_θ(x_t, t) + σ z
+    x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε̂ + σ z
 
 Papers: Ho et al. (2020), https://arxiv.org/abs/2006.11239; Song et al. (2021), https://arxiv.org/abs/2010.02502, whose
 equations 12 and 16 are the last two lines. A step may leave out any number of timesteps. With η = 1 and s = t − 1 it is the
-ancestral step x_s = (x_t − β_t / √(1 − ᾱ_t) ε_θ) / √α_t + σ z with Ho's σ² = β̃_t, wherever x̂_0 is not clipped; with η = 0 it
-is DDIM, and z has no effect. At the last step, s = 0, σ is 0: no noise is left in the picture, which the update is often
-printed without. All noise comes in through ports.
+ancestral step x_s = (x_t − β_t / √(1 − ᾱ_t) ε̂) / √α_t + σ z with Ho's σ² = β̃_t; with η = 0 it is DDIM, and z has no effect.
+Where nothing is clipped, ε̂ is ε_θ; where something is, it is the noise that leads from x̂_0 to x_t, as in Ho's code. At the
+last step, s = 0, σ is 0: no noise is left in the picture, which the update is often printed without. All noise comes in
+through ports.
 
 The schedule is the cosine of Nichol and Dhariwal (2021), https://arxiv.org/abs/2102.09672, equation 17, which ends at
 `last` in place of their clipped β, so that β strictly grows. The U-Net (Ronneberger et al. 2015,
@@ -140,8 +141,8 @@ class Diffusion(nn.Module):
     def step(self, x_BCHW: Tensor, t_B: Tensor, s_B: Tensor, z_BCHW: Tensor, eta_B: Tensor) -> Tensor:
         """x_s from x_t. Where s is not before t, σ is 0."""
         a_t, a_s = (self.alpha_bar[index][:, None, None, None] for index in (t_B, s_B))
-        epsilon = self.denoise(x_BCHW, t_B)
-        clean = ((x_BCHW - (1 - a_t).sqrt() * epsilon) / a_t.sqrt()).clamp(-1, 1)
+        clean = ((x_BCHW - (1 - a_t).sqrt() * self.denoise(x_BCHW, t_B)) / a_t.sqrt()).clamp(-1, 1)
+        epsilon = (x_BCHW - a_t.sqrt() * clean) / (1 - a_t).sqrt()
         eta = eta_B[:, None, None, None]
         variance = (eta.square() * (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)).clamp(min=0)
         return a_s.sqrt() * clean + (1 - a_s - variance).clamp(min=0).sqrt() * epsilon + variance.sqrt() * z_BCHW
