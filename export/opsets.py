@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from export.exporter import export_graph
-from export.prove import Reference, prove
+from export.prove import Reference, prove, sentences
 from zoo.errors import ZooError
 from zoo.original import Original
 from zoo.session import Session
@@ -39,5 +39,5 @@ def try_opset(
             report = prove(graph, Session(path, graph), reference, samples, np.random.default_rng(seed))
         except ZooError as error:
             return OpsetOutcome(graph.name, opset, False, str(error))
-    failures = [*report.broken, *(failure for record in report.records for failure in record.failures)]
+    failures = sentences(report)
     return OpsetOutcome(graph.name, opset, report.passed, failures[0] if failures else "proven")

@@ -30,8 +30,8 @@ Reference = TorchReference | EstimatorReference | FileReference
 class GraphReport:
     """What was found of one graph: a record of each output and kind of input, and the broken invariances.
 
-    `loops` has a record for each value of the pieces that it was taken to because of its loops; `horizons` says over how many
-    steps a free run was compared, by kind of input.
+    `loops` has a record for each value of the pieces that it was taken to because of its loops; `horizons` says by kind of
+    input over how many steps a free run was compared.
     """
 
     graph: str
@@ -99,6 +99,12 @@ def prove(graph: Graph, session: Session, reference: Reference, samples: Arrays,
     real_rows = sum(case.rows for case in cases if case.kind == "real")
     remarks += _unseen_ids(graph)
     return GraphReport(graph.name, list(records.values()), broken, real_rows, remarks, cases, loops, reach)
+
+
+def sentences(report: GraphReport) -> list[str]:
+    """Everything that did not hold; empty of a report that passed."""
+    records = (*report.records, *report.loops)
+    return [*report.broken, *(sentence for record in records for sentence in record.failures)]
 
 
 def _prove_loops(
