@@ -206,10 +206,10 @@ def test_free_slots_are_zero_and_what_lies_in_them_is_not_seen():
 
 
 def test_the_state_is_as_large_as_the_ports_say():
-    """16 numbers of keys a slot in each of 4 layers: a token of the published model leaves 4 · 32 keys behind."""
+    """A token of the published model leaves the keys of one head of 32 numbers behind in each of 5 layers."""
     [graph] = FAMILY.graphs(Config())
     shapes = {port.name: port.shape for port in graph.inputs}
-    assert shapes["past_keys"] == shapes["past_values"] == ("batch", 256, 4, 32)
+    assert shapes["past_keys"] == shapes["past_values"] == ("batch", 256, 5, 32)
     assert graph.successors == {
         "past_keys": "present_keys", "past_values": "present_values", "past_length": "present_length"
     }  # fmt: skip

@@ -45,13 +45,13 @@ POSITIONS = ("learned", "sinusoidal", "rotary")
 class Config:
     vocabulary: int = 65
     context: int = 256  # tokens that one token sees, itself included: the slots of the cache
-    layers: int = 4
+    layers: int = 5
     width: int = 128
     heads: int = 4
     kv_heads: int = 1
-    mlp_width: int = 512
+    mlp_width: int = 448
     positions: str = "rotary"  # learned, sinusoidal, rotary
-    longest_step: int = 16  # tokens of one call, at most; a longer prompt takes several
+    longest_step: int = 12  # tokens of one call, at most; a longer prompt takes several
     dropout: float = 0.1  # of the embedding and of what each block adds; training only
 
     def __post_init__(self) -> None:
