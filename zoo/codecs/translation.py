@@ -76,6 +76,11 @@ class Translation:
             self.request(raw)
         return raws
 
+    def instance(self, raw: np.ndarray) -> str | dict[str, Any]:
+        """A raw sentence as JSON has it."""
+        text = _text(raw.tobytes())
+        return _object(text) or text
+
     def encode(self, raws: Raws) -> Arrays:
         """tokens (batch, longest), each row ended by the end mark, and length (batch).
 
@@ -153,8 +158,8 @@ class Translation:
         """What one raw input asks for. Raises CodecError where it cannot be asked."""
         if len(raw) > MAX_BYTES:
             raise CodecError(f"The sentence has {len(raw):,} bytes; send at most {MAX_BYTES:,}.")
-        text = _text(np.asarray(raw, dtype=np.uint8).tobytes())
-        fields = _object(text) or {"text": text}
+        given = self.instance(np.asarray(raw, dtype=np.uint8))
+        fields = {"text": given} if isinstance(given, str) else given
         unknown = set(fields) - {"text", "beam", "max_tokens"}
         if unknown:
             raise CodecError(f"The sentence has the unknown field {min(unknown)!r}; send text, beam and max_tokens.")
