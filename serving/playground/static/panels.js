@@ -9,6 +9,7 @@ import { pictureInput } from "./picture-input.js";
 import { seriesInput } from "./series-input.js";
 import { streamPanel } from "./stream.js";
 import { tensorForm } from "./tensors.js";
+import { attentionTable, sentenceInput } from "./translation.js";
 
 const PANELS = {
   "image-classification": (context) => plainPanel(pictureInput, context),
@@ -16,6 +17,7 @@ const PANELS = {
   "image-reconstruction": latentPanel,
   "series-classification": (context) => plainPanel(seriesInput, context),
   "series-forecasting": forecastPanel,
+  translation: translationPanel,
 };
 
 export const STREAM = "stream"; // the form of models whose answers grow
@@ -74,6 +76,13 @@ function forecastPanel(context) {
   const plot = forecastPlot();
   const panel = plainPanel(seriesInput, context, ({ predictions: [prediction] }) => plot.show(prediction));
   return { ...panel, answer: h("div", { className: "stack" }, plot.element, panel.answer) };
+}
+
+/** A translation, and what each of its tokens looked at. */
+function translationPanel(context) {
+  const table = attentionTable();
+  const panel = plainPanel(sentenceInput, context, ({ predictions: [prediction] }) => table.show(prediction));
+  return { ...panel, answer: h("div", { className: "stack" }, panel.answer, table.element) };
 }
 
 /** A picture's answer, and its code as sliders beside it. */
