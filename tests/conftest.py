@@ -24,7 +24,10 @@ for variable in ("ZOO_DATA", "ZOO_HUB", "ZOO_CACHE"):
 ROOT = Path(__file__).parents[1]
 ASSIGNMENTS = ("epochs=2", "rows=120", "patience=5")
 FEWER = {"num_trees": 7, "layers": 1, "blocks": "1,1,1"}  # fields of a configuration that only cost time
-SMALLER = {"ddpm-mnist": ("config.features=2,4,6", "config.embedding=4")}  # called hundreds of times a row
+SMALLER = {
+    "ddpm-mnist": ("config.features=2,4,6", "config.embedding=4"),  # called hundreds of times a row
+    "resnet20-cifar10": ("config.channels=8,16,32",),
+}
 
 
 @pytest.fixture(scope="session")
