@@ -108,7 +108,7 @@ async def stream(port: int, path: str, request: dict[str, Any], beat: Callable[[
 
 
 async def load(port: int, path: str, clients: int, seconds: float, alphabet: str, figures: Figures) -> None:
-    """Streams of so many clients, until the time is over; what comes in its second half counts, when all are under way."""
+    """Streams of so many clients, until the time is over. Its second half counts, when all are under way; first tokens all."""
     begin = time.perf_counter()
     middle, end = begin + seconds / 2, begin + seconds
     tokens, firsts, gaps = 0, [], []
@@ -121,16 +121,18 @@ async def load(port: int, path: str, clients: int, seconds: float, alphabet: str
 
             def beat(now: float) -> None:
                 nonlocal last, first, tokens
-                if middle <= now < end:
-                    tokens += 1
-                    (firsts if first else gaps).append(now - last)
+                if first:
+                    firsts.append(now - last)
+                elif middle <= now < end:
+                    gaps.append(now - last)
+                tokens += middle <= now < end
                 first, last = False, now
 
             await stream(port, path, asked(next(numbers), alphabet), beat)
 
     await asyncio.gather(*(client() for _ in range(clients)))
     figures.rate.append(tokens / (seconds / 2))
-    figures.first_ms.append(statistics.median(firsts) * 1e3 if firsts else float("nan"))
+    figures.first_ms.append(statistics.median(firsts) * 1e3)
     figures.gap_ms.append(statistics.quantiles(gaps, n=100)[98] * 1e3)
 
 

@@ -1,7 +1,5 @@
 """The benchmark of generated texts, on the tiny decoder and for a moment."""
 
-import math
-
 from benchmarks.generation import CLIENTS, Figures, asked, measure, study
 from tests.serving.conftest import make_hub
 
@@ -12,8 +10,8 @@ def test_it_measures_service_and_loop_and_compares_what_they_say(tmp_path, monke
     assert len(figures) == len(CLIENTS) + 2
     assert all(one.rate[0] > 0 for one in figures.values())
     service = figures["service, 8 clients"]
-    assert 0 < service.gap_ms[0] < 600
-    assert math.isnan(service.first_ms[0]) or 0 < service.first_ms[0] < 600
+    assert service.gap_ms[0] > 0
+    assert service.first_ms[0] > 0
 
 
 def test_the_study_says_how_many_times_the_loop():
