@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -26,7 +27,8 @@ from zoo.hub import EMBEDDED
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
 PICTURES, NUMBERS, SERIES, CODES = "convnet-mnist", "random-forest-digits", "lstm-japanese-vowels", "vae-mnist"
-MODELS = (PICTURES, NUMBERS, SERIES, CODES)
+DRAWN = "dcgan-mnist"
+MODELS = (PICTURES, NUMBERS, SERIES, CODES, DRAWN)
 KEY = "a-key-of-a-client-0123456789"
 JSON = {"Content-Type": "application/json"}
 
@@ -209,6 +211,22 @@ def test_sliders_decode_as_the_service_does(visit: Open, zoo: Any) -> None:
     page.wait_for_timeout(500)
     page.get_by_role("button", name="Wander").click()
     assert page.locator(".slider output").first.inner_text() != "3.95"
+
+
+def test_pictures_are_drawn_by_their_seed(visit: Open, zoo: Any) -> None:
+    page = visit(zoo, DRAWN)
+    expect(page.locator(".drawn canvas")).to_have_count(9)
+    page.locator("#input select").select_option("4")
+    expect(page.locator(".drawn canvas")).to_have_count(4)
+    page.get_by_role("spinbutton", name="Seed").fill("17")
+    page.get_by_role("spinbutton", name="Seed").press("Enter")
+    made = post(zoo, f"/v1/models/{DRAWN}/predict", json.dumps({"seed": 17, "count": 4}))["predictions"]
+    captions = [f"real? {100 * one['realness']:.1f} %" for one in made]
+    expect(page.locator(".drawn figcaption")).to_have_text(captions)
+    expected = np.asarray(Image.open(io.BytesIO(base64.b64decode(made[2]["picture"].partition(",")[2]))))
+    page.wait_for_timeout(300)  # for the last picture to be painted
+    assert np.abs(pixels(page, ".drawn figure:nth-child(3) canvas") - expected).max() <= 1
+    expect(page.locator(".slider")).to_have_count(64)
 
 
 def test_a_series_is_typed_plotted_played_and_refused(visit: Open, zoo: Any) -> None:
@@ -444,7 +462,7 @@ def test_narrow_screens_need_no_scrolling_sideways(visit: Open, zoo: Any) -> Non
     for model in MODELS:
         page.get_by_role("combobox", name="Model").select_option(model)
         expect(page.locator("h1")).to_contain_text(model)
-        page.get_by_role("button", name="Example").first.click()
+        page.get_by_role("button", name="Another seed" if model == DRAWN else "Example").first.click()
         expect(page.locator(".snippet")).to_have_count(2)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         page.get_by_role("button", name="Raw tensors").click()

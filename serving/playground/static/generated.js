@@ -12,7 +12,7 @@ const SEEDS = 1_000_000;
 export function generatedPanel(context) {
   const { model, send } = context;
   const sampled = model.codec.alpha_bar.length > 0;
-  const pictures = h("div", { className: "drawn", role: "group", "aria-label": "Pictures" });
+  const pictures = h("div", { className: "drawn", role: "group", "aria-label": "Drawn pictures" });
   const told = h("p", { className: "headline quiet", role: "status" }, "Drawing");
   const sliders = sampled ? null : latentSliders({ ...context, code: "z", output: "picture", intensity: (value) => (value + 1) / 2, onproblem: tell });
   const options = optionFields(model.codec, sampled, () => draw());
