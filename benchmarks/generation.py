@@ -108,7 +108,7 @@ async def stream(port: int, path: str, request: dict[str, Any], beat: Callable[[
 
 
 async def load(port: int, path: str, clients: int, seconds: float, alphabet: str, figures: Figures) -> None:
-    """Streams of so many clients, until the time is over. Its second half counts, when all are under way; first tokens all."""
+    """Streams of so many clients, until the time is over. Its second half counts, when all are under way; of firsts, all."""
     begin = time.perf_counter()
     middle, end = begin + seconds / 2, begin + seconds
     tokens, firsts, gaps = 0, [], []
