@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,6 +55,15 @@ class ObjectDetection(PictureInput):
         pictures = [self._picture(raw) for raw in raws]
         outputs = yield Call(self.graph, super().encode([np.asarray(self._fitted(picture)) for picture in pictures]))
         return [self._answer(picture, outputs, row) for row, picture in enumerate(pictures)]
+
+    def instance(self, raw: np.ndarray) -> str:
+        """A raw picture as the JSON body has it."""
+        array = np.asarray(raw)
+        if array.ndim == 1:
+            with Image.open(io.BytesIO(array.tobytes())) as picture:
+                kind = str(picture.format).lower()
+            return f"data:image/{kind};base64,{base64.b64encode(array.tobytes()).decode()}"
+        return jpeg_data_url(self._picture(array))
 
     def _answer(self, picture: Image.Image, outputs: Arrays, row: int) -> Answer:
         sure = (outputs["image"] == row) & (outputs["scores"] >= self.threshold)

@@ -1,9 +1,11 @@
 // Answers as people read them: probabilities as bars, pictures as pictures, numbers as numbers; the JSON below.
 
+import { areDetections, detectionsTable } from "./detection.js";
 import { h, percent, short } from "./elements.js";
 import { paintDataUrl } from "./pixels.js";
 
 const MOST_BARS = 12;
+const LARGE = 256; // pixels: pictures that are wider are shown as photographs are
 
 /** Where answers appear. `show(document)`, `fail(sentence)`, `wait(hint)`. */
 export class AnswerView {
@@ -51,6 +53,7 @@ const KINDS = [
   { is: (value) => typeof value === "number", make: (name, value) => fact(name, short(value)) },
   { is: (value) => typeof value === "string", make: fact },
   { is: isNumbers, make: numbers },
+  { is: areDetections, make: (_, value) => detectionsTable(value) },
 ];
 
 /** Elements for the fields of one prediction, by what each holds; the label stands above, the rest in the JSON. */
@@ -87,7 +90,7 @@ function numbers(name, values) {
 
 function pictureOf(name, url) {
   const canvas = h("canvas", { className: "picture", role: "img", "aria-label": words(name) });
-  paintDataUrl(canvas, url);
+  paintDataUrl(canvas, url).then(() => canvas.classList.toggle("wide", canvas.width > LARGE));
   return h("figure", { className: "quiet" }, canvas, h("figcaption", {}, words(name)));
 }
 

@@ -1,6 +1,7 @@
 // Which input and answer a task has. A task that is not listed gets the form that every graph has.
 
 import { AnswerView } from "./answer.js";
+import { photoInput } from "./detection.js";
 import { h, latest } from "./elements.js";
 import { forecastPlot } from "./forecast.js";
 import { generatedPanel } from "./generated.js";
@@ -15,6 +16,7 @@ const PANELS = {
   "image-classification": (context) => plainPanel(pictureInput, context),
   "image-generation": generatedPanel,
   "image-reconstruction": latentPanel,
+  "object-detection": (context) => plainPanel(photoInput, context),
   "series-classification": (context) => plainPanel(seriesInput, context),
   "series-forecasting": forecastPanel,
   translation: translationPanel,
