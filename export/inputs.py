@@ -237,8 +237,8 @@ def _at_limits(array: np.ndarray, low: float, high: float, rng: np.random.Genera
 def _draw_port(port: Port, sizes: dict[str, int], rng: np.random.Generator) -> np.ndarray:
     shape = shape_of(port, sizes)
     if port.axis is not None:
-        low, high = reach(port, sizes)
-        return rng.integers(low, max(low, high), size=shape, endpoint=True).astype(port.dtype)
+        first, last = reach(port, sizes)
+        return rng.integers(first, max(first, last), size=shape, endpoint=True).astype(port.dtype)
     if port.dtype == "bool":
         return rng.random(shape) < 0.5
     low, high = port.low, port.high

@@ -123,8 +123,8 @@ def _is_mask(port: Port) -> bool:
 def _as_values(port: Port, pattern: np.ndarray, sizes: dict[str, int]) -> np.ndarray:
     """Of a mask, its values for false and true; of a length or an index, places from the shares that the pattern holds."""
     if port.axis is not None:
-        low, high = reach(port, sizes)
-        return (low + np.round(pattern * (high - low))).astype(port.dtype)
+        first, last = reach(port, sizes)
+        return (first + np.round(pattern * (last - first))).astype(port.dtype)
     low, high = (0 if port.low is None else port.low), (1 if port.high is None else port.high)
     return np.where(pattern, high, low).astype(port.dtype)
 

@@ -112,7 +112,8 @@ def prepare(recipe: Recipe, original: Original, folder: Path) -> Samples:
         _encode(codec, split, graph.name) for split in (fit_split.subset(np.sort(rows)), held, test)
     )
     learn = recipe.learn or (lambda split, settings: _ports_and_targets(codec, split, whole=graph.batch is None))
-    counts = {"train": len(fit_split), "validation": len(held), "test": len(test)}
+    splits = {"train": fit_split, "validation": held, "test": test}
+    counts = {name: _judged(split) if graph.batch is None else len(split) for name, split in splits.items()}
     known = {**settings, "files": files} if recipe.files else settings
     return Samples(
         dataset,
@@ -240,6 +241,11 @@ def _hold_out(targets: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray
 def _encode(codec: Codec, split: Split, graph: str) -> Arrays:
     arrays = {f"{graph}/{name}": array for name, array in codec.encode(split.raws).items()}
     return {**arrays, "targets": split.targets}
+
+
+def _judged(split: Split) -> int:
+    """Targets that belong to a split of inputs that are not made of rows: the others are −1."""
+    return int((split.targets >= 0).sum())
 
 
 def _ports_and_targets(codec: Codec, split: Split, *, whole: bool) -> Arrays:

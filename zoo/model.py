@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mimetypes
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 
 from zoo.calls import drive
 from zoo.codecs import Answer, make_codec
-from zoo.errors import UsageError
+from zoo.codecs.read import JSON_TYPE
+from zoo.errors import CodecError, UsageError
 from zoo.hub import Artifact
 from zoo.run import FILES
 from zoo.spec import Arrays
@@ -57,7 +59,8 @@ class Model:
         return self._sessions[graph]
 
     def predict(self, raw: Any) -> Answer | list[Answer]:
-        """The codec's answer to a file's path, an array or a Pillow image; a list of answers to a list or a file of many.
+        """The codec's answer to a file's path, an array, a Pillow image, or a dictionary as a JSON body has it; a list of
+        answers to a list or a file of many.
 
         Raises CodecError when the codec cannot read it.
         """
@@ -67,6 +70,8 @@ class Model:
         return answers[0] if len(answers) == 1 else answers
 
     def _read(self, raw: Any) -> list[np.ndarray]:
+        if isinstance(raw, dict):
+            return self.codec.read(_json(raw), JSON_TYPE)
         if not isinstance(raw, (str, Path)):
             return [np.asarray(raw)]
         path = Path(raw)
@@ -75,6 +80,13 @@ class Model:
         except OSError as error:
             raise UsageError(f"{path} cannot be read ({error.strerror}); name a file.") from error
         return self.codec.read(data, media_type(path))
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(document).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CodecError(f"The dictionary is no JSON ({error}); give lists, numbers and strings only.") from error
 
 
 def media_type(path: Path) -> str:

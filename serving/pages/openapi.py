@@ -182,7 +182,12 @@ def _infer_paths(endpoint: Endpoint, schemas: str) -> dict[str, Any]:
 
 def _task_paths(model: ServedModel) -> dict[str, Any]:
     path = f"/v1/models/{model.name}/predict"
-    content = {media_type: {"schema": _task_schema(media_type)} for media_type in _MEDIA_TYPES if _reads(model, media_type)}
+    documents = hasattr(model.codec, "instance")
+    content = {
+        media_type: {"schema": _task_schema(media_type, documents)}
+        for media_type in _MEDIA_TYPES
+        if _reads(model, media_type)
+    }
     found = operation(path, model.manifest.summary, "tasks", _PREDICTIONS, COMPUTE)
     found |= {"parameters": [_TIMEOUT], "requestBody": {"required": True, "content": content}}
     return {path: {"post": found}}
@@ -191,11 +196,12 @@ def _task_paths(model: ServedModel) -> dict[str, Any]:
 _PREDICTIONS = record(model=TEXT, version=TEXT, predictions={"type": "array", "items": _OBJECT})
 
 
-def _task_schema(media_type: str) -> Schema:
+def _task_schema(media_type: str, documents: bool) -> Schema:
+    """`documents`: an item is an object of its own, and no list of numbers."""
     if media_type != "application/json":
         return _BYTES if media_type.split("/")[0] in ("image", "audio") else TEXT
     items: Schema = {"type": "array", "minItems": 1, "description": "one item, or a list of them"}
-    return {"anyOf": [items, record(instances=items)]}
+    return {"anyOf": [items, record(instances=items), *([_OBJECT] if documents else [])]}
 
 
 def _reads(model: ServedModel, media_type: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -53,7 +53,7 @@ def examples_document(model: ServedModel) -> dict[str, Any]:
     return {
         "name": model.name,
         "version": model.version,
-        "instances": _instances(arrays, labels) if "raw" in arrays else [],
+        "instances": _instances(arrays, labels, getattr(model.codec, "instance", _plain)) if "raw" in arrays else [],
         "tensors": {graph.name: _tensors(graph, arrays) for graph in model.manifest.graphs},
     }
 
@@ -119,8 +119,13 @@ def _golden(artifact: Artifact) -> Arrays:
     return load_arrays(path) if path.is_file() else {}
 
 
-def _instances(arrays: Mapping[str, np.ndarray], labels: list[str] | None) -> list[dict[str, Any]]:
-    """One sample of each target where targets repeat, in the order of the targets; else the first ones."""
+def _instances(
+    arrays: Mapping[str, np.ndarray], labels: list[str] | None, instance: Callable[[np.ndarray], Any]
+) -> list[dict[str, Any]]:
+    """One sample of each target where targets repeat, in the order of the targets; else the first ones.
+
+    `instance` gives a raw item as a JSON body has it.
+    """
     raws = raw_items(arrays)
     targets = arrays.get("targets", np.arange(len(raws)))
     classes, firsts = np.unique(targets, return_index=True) if targets.ndim == 1 else (targets, np.arange(len(raws)))
@@ -131,7 +136,7 @@ def _instances(arrays: Mapping[str, np.ndarray], labels: list[str] | None) -> li
         numbers += raws[row].size
         if found and numbers > MAX_NUMBERS:
             break
-        found.append({"label": _label(targets, row, labels), "instance": _plain(raws[row])})
+        found.append({"label": _label(targets, row, labels), "instance": instance(raws[row])})
     return found
 
 

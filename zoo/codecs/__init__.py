@@ -5,7 +5,9 @@ say): the folder that has them. It has
 
 - `read(data, media_type)` → the raw arrays in a file or request body, one an item,
 - `encode(raws)` → the port arrays of the graph that is called first,
-- `predict(raws)` → a plan (`zoo.calls`) whose result is one JSON-able answer an item.
+- `predict(raws)` → a plan (`zoo.calls`) whose result is one JSON-able answer an item,
+- where raw items are encoded documents, `instance(raw)` → one of them as it stands in a JSON body,
+- where answers grow, `generate(raw, options)` → a plan whose result is a `zoo.generation.Generation`.
 """
 
 from __future__ import annotations

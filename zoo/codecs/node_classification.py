@@ -45,7 +45,7 @@ class NodeClassification:
     output: str = "logits"
 
     def read(self, data: bytes, media_type: str) -> list[np.ndarray]:
-        """One graph, or several as `{"instances": […]}`. Raises CodecError for anything else."""
+        """One graph as JSON, or several as `{"instances": […]}`."""
         if media_type != JSON_TYPE:
             raise unknown_type(media_type, JSON_TYPE)
         document = _parse(data)
