@@ -1,7 +1,7 @@
 """attention-seq2seq-multi30k: German captions of photographs in English, by a recurrent network with additive attention.
 
 German to English, so that every reader of these pages can judge the answers. Data: Multi30k, 29,000 pairs to fit on, the
-official 1,014 to validate on, the 1,000 of the test split of 2016 scored once. One vocabulary of 3,000 byte pairs for both
+official 1,014 to validate on, the 1,000 of the test split of 2016 scored once. One vocabulary of 2,500 byte pairs for both
 languages, learned from the training text.
 
     python -m training.recipes.sequence.attention_seq2seq_multi30k --seed 0

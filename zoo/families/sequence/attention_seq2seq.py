@@ -31,11 +31,11 @@ from zoo.spec import Axis, Family, Graph, Port
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    vocabulary: int = 3000
+    vocabulary: int = 2500
     embedding: int = 128
     encoder: int = 96  # hidden features of each direction
     decoder: int = 192
-    alignment: int = 96  # features that scores are computed from
+    alignment: int = 64  # features that scores are computed from
     attention: Literal["additive", "dot"] = "additive"
     max_source: int = 100  # tokens of a sentence
     dropout: float = 0.2  # probability of zeroing a feature of embeddings, memory and readout; training only
