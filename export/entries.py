@@ -2,7 +2,7 @@
 
 Whether a detection is kept, and whether it comes before another one, are decisions. Where found and reference decide alike
 in a row, its entries are compared like other outputs. Where they do not, the decision must be a tie: noise on the row's
-inputs that moves none of its outputs by much more than the bound must make the reference decide otherwise too.
+inputs that moves its outputs about as far as the bound must make the reference decide otherwise too.
 """
 
 from __future__ import annotations
@@ -142,9 +142,10 @@ def changes(graph: Graph, found: Arrays, expected: Arrays) -> int:
 
 
 def wavering(run: Callable[[Arrays], Arrays], graph: Graph, inputs: Arrays, bounds: Mapping[str, float]) -> np.ndarray:
-    """For each row, whether noise changes its entries before it moves one of its outputs by more than `COMPARED` bounds.
+    """For each row, whether noise changes its entries before it moves the median one by more than `COMPARED` bounds.
 
-    The noise of a row doubles from one float32 ulp on for as long as that holds, then is drawn some more times.
+    The noise of a row doubles from one float32 ulp on for as long as that holds, then is drawn some more times. It is the
+    median that counts: those that a decision is about move less than the one that moves most.
     """
     rows = _num_rows(graph, inputs)
     found, ulps, growing = np.zeros(rows, dtype=bool), np.ones(rows), np.ones(rows, dtype=bool)
@@ -181,13 +182,14 @@ def _taken(graph: Graph, outputs: Arrays, chosen: np.ndarray, rows: int) -> Arra
 def _moved(
     graph: Graph, found: Arrays, still: Arrays, bounds: Mapping[str, float], rows: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows whose entries changed, and how far those of the others moved, in bounds."""
+    """Rows whose entries changed, and how far the median entry of the others moved, in bounds."""
     alignment = align(graph, found, still, rows)
     moved = np.zeros(rows)
     for name, bound in bounds.items():
         off = np.abs(alignment.found[name].astype(np.float64) - alignment.expected[name])
         off = off.max(axis=tuple(range(1, off.ndim)), initial=0.0) / max(bound, np.finfo(float).tiny)
-        np.maximum.at(moved, alignment.owners, off)
+        for row in np.unique(alignment.owners):
+            moved[row] = max(moved[row], np.median(off[alignment.owners == row]))
     return np.isin(np.arange(rows), alignment.apart), moved
 
 
