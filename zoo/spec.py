@@ -223,7 +223,8 @@ def _check_values(port: Port, array: np.ndarray) -> None:
         smallest, largest = int(array.min()), int(array.max())
         if (port.low is not None and smallest < port.low) or (port.high is not None and largest > port.high):
             raise PortError(
-                f"Input {port.name!r} holds values from {smallest} to {largest}; it may hold {port.low} to {port.high}."
+                f"Input {port.name!r} holds values from {smallest} to {largest}; it may hold "
+                f"{'any' if port.low is None else port.low} to {'any' if port.high is None else port.high}."
             )
 
 

@@ -144,8 +144,10 @@ def _real(model: str, tensors: list[Tensor], rows: int) -> Arrays:
         samples = graph_inputs(load_arrays(artifact.folder / GOLDEN), graph)
     except ZooError:
         return {}
-    if [tensor.name for tensor in tensors] != list(samples) or graph.batch is None:
+    if [tensor.name for tensor in tensors] != list(samples):
         return {}
+    if graph.batch is None:
+        return samples  # what is one input is not cut, nor put together
     return {name: _take(samples[name], graph, name, rows) for name in samples}
 
 
