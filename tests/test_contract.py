@@ -233,7 +233,7 @@ def test_nodes_are_mapped_to_modules(name, tiny_export):
     assert named <= set(modules)
     weighted = [path for path, module in modules.items() if list(module.parameters(recurse=False))]
     normalised = {path for path, after in pairwise(weighted) if type(modules[after]).__name__.startswith("BatchNorm")}
-    assert {*weighted} - normalised <= named  # a convolution becomes one node with the normalisation after it, which names it
+    assert {*weighted} - normalised <= named  # a convolution and its normalisation become one node with the latter's name
 
 
 def test_exported_twice_the_bytes_are_equal(name, tiny_export, tmp_path):

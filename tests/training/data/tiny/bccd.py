@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 KINDS = {"RBC": ("#c04040", 5), "WBC": ("#6040c0", 9), "Platelets": ("#408040", 2)}
-SPLITS = {"train": range(0, 30), "val": range(30, 42), "test": range(42, 54)}
+SPLITS = {"train": range(30), "val": range(30, 42), "test": range(42, 54)}
 
 
 def _box(name, corners):
