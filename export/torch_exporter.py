@@ -16,7 +16,7 @@ from torch import nn
 from zoo.errors import ExportError
 from zoo.spec import Graph, Port
 
-_NOISY = ("torch.onnx", "torch.onnx._internal.exporter._registration", "onnxscript")
+_NOISY = ("torch.onnx", "torch.onnx._internal.exporter._registration", "onnxscript", "onnx_ir")
 _LOCAL = ("pkg.torch.onnx.stack_trace", "pkg.torch.onnx.fx_node")  # hold absolute paths of this machine
 _SCOPES = ("pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy")
 
@@ -96,7 +96,7 @@ def _forget_recurrent_shapes() -> None:
 
 
 def strip_local(model: onnx.ModelProto) -> None:
-    """Remove what names local files; keep the map from nodes to module paths, seen from the original."""
+    """Remove what names local files, and what is empty; keep the map from nodes to module paths, seen from the original."""
     _strip_graph(model.graph)
 
 
@@ -107,6 +107,9 @@ def _strip_graph(graph: onnx.GraphProto) -> None:
         for key, value in kept:
             node.metadata_props.add(key=key, value=value.replace("original.", "").replace("'original'", "''"))
         node.doc_string = ""
+        for attribute in list(node.attribute):
+            if node.op_type == "Scan" and attribute.type == onnx.AttributeProto.INTS and not attribute.ints:
+                node.attribute.remove(attribute)  # nothing, as where it is left out; onnx's own tools cannot copy it
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:  # the body of a loop
                 _strip_graph(attribute.g)
