@@ -27,8 +27,8 @@ from zoo.hub import EMBEDDED
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
 PICTURES, NUMBERS, SERIES, CODES = "convnet-mnist", "random-forest-digits", "lstm-japanese-vowels", "vae-mnist"
-DRAWN = "dcgan-mnist"
-MODELS = (PICTURES, NUMBERS, SERIES, CODES, DRAWN)
+DRAWN, GRAPHS = "dcgan-mnist", "gcn-cora"
+MODELS = (PICTURES, NUMBERS, SERIES, CODES, DRAWN, GRAPHS)
 KEY = "a-key-of-a-client-0123456789"
 JSON = {"Content-Type": "application/json"}
 
@@ -246,6 +246,36 @@ def test_a_series_is_typed_plotted_played_and_refused(visit: Open, zoo: Any) -> 
     page.get_by_label("Series as CSV").fill("1,2,3\n4,5")
     sentence = zoo.error("POST", f"/v1/models/{SERIES}/predict", "1,2,3\n4,5", {"Content-Type": "text/csv"})[1]
     expect(headline(page)).to_have_text(sentence)
+
+
+def test_a_graph_is_drawn_coloured_joined_and_refused(visit: Open, zoo: Any) -> None:
+    """The golden graph, two of whose nodes join and part again; then one that is written."""
+    page = visit(zoo, GRAPHS)
+    graph = zoo.json(f"/v1/models/{GRAPHS}/examples")["instances"][0]["instance"]
+    page.get_by_role("button", name="Example 1").click()
+    answers = predict(zoo, GRAPHS, json.dumps(graph))["nodes"]
+    dots = page.locator(".plot circle")
+    expect(dots).to_have_count(len(graph["nodes"]))
+    expect(page.locator(".plot line")).to_have_count(len(graph["edges"]))
+    for node in (0, 7, len(answers) - 1):
+        expect(dots.nth(node)).to_have_attribute("aria-label", f"Node {node}: {answers[node]['label']}")
+    page.get_by_label("Edit edges").check()
+    lines, edges = page.locator(".plot line"), len(graph["edges"])
+    change = -1 if [0, 7] in graph["edges"] else 1
+    for count in (edges + change, edges):
+        dots.nth(7).focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#answer .headline").first).to_have_text(re.compile("^Node 7: "))
+        dots.nth(0).focus()
+        page.keyboard.press("Enter")
+        expect(lines).to_have_count(count)
+    written = page.get_by_label("Graph as JSON")
+    written.fill('{"nodes": [[3], [5]], "edges": [[0, 2]]}')
+    expect(headline(page)).to_have_text("Edge 0 is no pair of node numbers from 0 to 1.")
+    written.fill('{"nodes": [[3], [5]], "edges": [[0, 1]]}')
+    expect(dots).to_have_count(2)
+    [first, _] = predict(zoo, GRAPHS, written.input_value())["nodes"]
+    expect(dots.nth(0)).to_have_attribute("aria-label", f"Node 0: {first['label']}")
 
 
 def test_a_picture_is_chosen_or_dropped(visit: Open, zoo: Any, tmp_path: Path) -> None:

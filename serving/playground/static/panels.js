@@ -5,6 +5,7 @@ import { photoInput } from "./detection.js";
 import { h, latest } from "./elements.js";
 import { forecastPlot } from "./forecast.js";
 import { generatedPanel } from "./generated.js";
+import { chosenNode, graphInput } from "./graph.js";
 import { latentSliders } from "./latent.js";
 import { pictureInput } from "./picture-input.js";
 import { seriesInput } from "./series-input.js";
@@ -16,6 +17,7 @@ const PANELS = {
   "image-classification": (context) => plainPanel(pictureInput, context),
   "image-generation": generatedPanel,
   "image-reconstruction": latentPanel,
+  "node-classification": graphPanel,
   "object-detection": (context) => plainPanel(photoInput, context),
   "series-classification": (context) => plainPanel(seriesInput, context),
   "series-forecasting": forecastPanel,
@@ -78,6 +80,18 @@ function forecastPanel(context) {
   const plot = forecastPlot();
   const panel = plainPanel(seriesInput, context, ({ predictions: [prediction] }) => plot.show(prediction));
   return { ...panel, answer: h("div", { className: "stack" }, plot.element, panel.answer) };
+}
+
+/** A graph, coloured by the labels of its nodes, and what is said of the chosen one. */
+function graphPanel(context) {
+  const chosen = chosenNode();
+  let drawing;
+  const make = (given) => (drawing = graphInput({ ...given, onchoose: chosen.choose }));
+  const panel = plainPanel(make, context, ({ predictions: [{ nodes }] }) => {
+    drawing.colour(nodes);
+    chosen.show(nodes);
+  });
+  return { ...panel, answer: h("div", { className: "stack" }, chosen.element, panel.answer) };
 }
 
 /** A translation, and what each of its tokens looked at. */
