@@ -56,8 +56,13 @@ def judge(
     expected: Arrays,
     run: Callable[[Arrays], Arrays],
     bounds: Mapping[str, float],
+    *,
+    strict: bool = False,
 ) -> Judged:
-    """The entries of one call; `run` gives what is expected of other inputs, `bounds` are those of the float outputs."""
+    """The entries of one call; `run` gives what is expected of other inputs, `bounds` are those of the float outputs.
+
+    `strict` asks of a tie that the noise makes every single entry come or go that differs.
+    """
     rows = _num_rows(graph, inputs)
     problem = fault(graph, found, rows)
     if problem:
@@ -65,9 +70,10 @@ def judge(
     alignment, ties, wrong = align(graph, found, expected, rows), 0, []
     for start in range(0, len(alignment.apart), CHUNK):
         chunk = alignment.apart[start : start + CHUNK]
-        for row, tied in zip(chunk, wavering(run, graph, rows_of(graph, inputs, chunk), bounds), strict=True):
+        others = wavering(run, graph, rows_of(graph, inputs, chunk), bounds, thorough=strict)
+        for row, others_of_row in zip(chunk, others, strict=True):
             own, right = (split_rows(graph, outputs, [row, 1])[1] for outputs in (found, expected))
-            if tied:
+            if others_of_row and (not strict or _explained(graph, own, right, others_of_row)):
                 ties += changes(graph, own, right)
             else:
                 wrong.append(f"row {row} differs in {changes(graph, own, right)} entries")
@@ -132,39 +138,65 @@ def align(graph: Graph, found: Arrays, expected: Arrays, rows: int) -> Alignment
 
 def changes(graph: Graph, found: Arrays, expected: Arrays) -> int:
     """How many entries of one row differ, at least 1: those that only one of the two has."""
-    names = list(entry_outputs(graph))
-    scales = {name: JUMP * float(np.abs(expected[name]).max(initial=0)) for name in names}
-    same = np.ones((_entries(graph, found), _entries(graph, expected)), dtype=bool)
-    for name in names:
-        first, second = (side[name].reshape(len(side[name]), -1).astype(np.float64) for side in (found, expected))
-        same &= (np.abs(first[:, None] - second[None]) <= scales[name]).all(axis=-1)
+    same = _same(graph, found, expected)
     return max(1, int((~same.any(axis=0)).sum()), int((~same.any(axis=1)).sum()))
 
 
-def wavering(run: Callable[[Arrays], Arrays], graph: Graph, inputs: Arrays, bounds: Mapping[str, float]) -> np.ndarray:
-    """For each row, whether noise changes its entries before it moves the median one by more than `COMPARED` bounds.
+def wavering(
+    run: Callable[[Arrays], Arrays], graph: Graph, inputs: Arrays, bounds: Mapping[str, float], *, thorough: bool = False
+) -> list[list[Arrays]]:
+    """For each row, the other entries that it has under noise which moves the median one by `COMPARED` bounds or less.
 
-    The noise of a row doubles from one float32 ulp on for as long as that holds, then is drawn some more times. It is the
-    median that counts: those that a decision is about move less than the one that moves most.
+    The noise of a row doubles from one float32 ulp on for as long as that holds, then is drawn some more times: until other
+    entries were seen once, or with `thorough` all the same. It is the median that counts: those that a decision is about
+    move less than the one that moves most.
     """
     rows = _num_rows(graph, inputs)
-    found, ulps, growing = np.zeros(rows, dtype=bool), np.ones(rows), np.ones(rows, dtype=bool)
+    seen: list[list[Arrays]] = [[] for _ in range(rows)]
+    ulps, growing = np.ones(rows), np.ones(rows, dtype=bool)
     if not rows:
-        return found
+        return seen
     rng, still = np.random.default_rng(0), run(inputs)
-    while (growing & ~found).any() and ulps.max() <= MAX_ULPS:
-        apart, moved = _moved(graph, run(_noisy(graph, inputs, ulps, rng)), still, bounds, rows)
-        found |= apart & growing
+    while growing.any() and ulps.max() <= MAX_ULPS:
+        noisy = run(_noisy(graph, inputs, ulps, rng))
+        apart, moved = _moved(graph, noisy, still, bounds, rows)
+        _note(graph, noisy, apart & growing, seen)
         growing &= ~apart & (moved <= COMPARED)
         ulps = np.where(growing, 2 * ulps, ulps)
     for _ in range(DRAWS):
-        left = np.flatnonzero(~found)
+        left = np.array([row for row in range(rows) if thorough or not seen[row]], dtype=int)
         if not len(left):
             break
-        noisy = _noisy(graph, rows_of(graph, inputs, left.tolist()), np.maximum(1, ulps[left] / 2), rng)
-        apart, _ = _moved(graph, run(noisy), _taken(graph, still, left, rows), bounds, len(left))
-        found[left[apart]] = True
-    return found
+        noisy = run(_noisy(graph, rows_of(graph, inputs, left.tolist()), np.maximum(1, ulps[left] / 2), rng))
+        apart, _ = _moved(graph, noisy, _taken(graph, still, left, rows), bounds, len(left))
+        _note(graph, noisy, apart, [seen[row] for row in left])
+    return seen
+
+
+def _note(graph: Graph, outputs: Arrays, rows: np.ndarray, seen: Sequence[list[Arrays]]) -> None:
+    parts = split_rows(graph, outputs, [1] * len(rows)) if rows.any() else []
+    for row in np.flatnonzero(rows).tolist():
+        seen[row].append(parts[row])
+
+
+def _explained(graph: Graph, found: Arrays, expected: Arrays, others: Sequence[Arrays]) -> bool:
+    """Whether what found has beyond the expected is in one of the others, and what it lacks is lacking in one."""
+    same = _same(graph, found, expected)
+    more, less = ~same.any(axis=1), ~same.any(axis=0)
+    for other in others:
+        more &= ~_same(graph, found, other).any(axis=1)
+        less &= _same(graph, expected, other).any(axis=1)
+    return not (more.any() or less.any())
+
+
+def _same(graph: Graph, found: Arrays, expected: Arrays) -> np.ndarray:
+    """Which entries are the same, (found, expected)."""
+    same = np.ones((_entries(graph, found), _entries(graph, expected)), dtype=bool)
+    for name in entry_outputs(graph):
+        scale = JUMP * float(np.abs(expected[name]).max(initial=0))
+        apart = np.abs(found[name].astype(np.float64)[:, None] - expected[name][None])
+        same &= (apart <= scale).all(axis=tuple(range(2, apart.ndim)))
+    return same
 
 
 def rows_of(graph: Graph, inputs: Arrays, rows: Sequence[int]) -> Arrays:

@@ -60,7 +60,8 @@ def _steady(original: Original, graph: Graph, inputs: Arrays) -> np.ndarray:
     both = align(graph, single, double, rows)
     bounds = {name: FACTOR * _floor(both.found[name], both.expected[name]) for name in float_entries(graph)}
     alike = ~np.isin(np.arange(rows), both.apart)
-    steady = alike & ~wavering(lambda moved: original.call(graph, moved, "float64"), graph, inputs, bounds)
+    others = wavering(lambda moved: original.call(graph, moved, "float64"), graph, inputs, bounds)
+    steady = alike & np.array([not of_row for of_row in others])
     original.cast("float32")
     if not alike.any():
         raise ExportError(f"Graph {graph.name!r}: every golden sample is a tie of the original; train it further.")

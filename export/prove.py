@@ -201,7 +201,8 @@ def _add_outputs(graph: Graph, case: Case, found: Arrays, reference: Reference, 
 def _add_entries(graph: Graph, case: Case, found: Arrays, ref64: Arrays, reference: Reference, records: Records) -> None:
     """Outputs whose size depends on the data."""
     bounds = {name: records[name, case.kind].bound for name in float_entries(graph)}
-    judged = judge(graph, case.inputs, found, ref64, lambda inputs: reference.ref64(graph, inputs), bounds)
+    strict = case.kind in NATURAL_KINDS  # elsewhere there may be thousands of ties
+    judged = judge(graph, case.inputs, found, ref64, lambda inputs: reference.ref64(graph, inputs), bounds, strict=strict)
     for name in entry_outputs(graph):
         records[name, case.kind].add_entries(case.label, judged)
 

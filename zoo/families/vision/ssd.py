@@ -167,6 +167,6 @@ FAMILY = Family(
     config=Config,
     build=SSD,
     graphs=graphs,
-    tiny=Config(height=24, width=32, filters=(4, 4, 4, 4, 4), sizes=(4, 8, 14, 24), classes=2, max_boxes=5),
+    tiny=Config(height=24, width=32, filters=(4, 4, 4, 4, 4), sizes=(4, 8, 14, 24), classes=2, max_boxes=8),
     paper="https://arxiv.org/abs/1512.02325",
 )
