@@ -58,9 +58,11 @@ class LSTM(nn.LSTM):
             dtypes=(x_BTI.dtype,) * 3,
             shapes=((steps, 1, batch, self.hidden_size), (1, batch, self.hidden_size), (1, batch, self.hidden_size)),
         )
-        return Y[:, 0].transpose(0, 1), (Y_h[0], Y_c[0])
+        # reshaped last: ONNX Runtime dies of a transposition right before a product in float16
+        return Y.permute(2, 0, 1, 3).reshape(batch, steps, self.hidden_size), (Y_h[0], Y_c[0])
 
 
 def _as_onnx(gates_G: Tensor) -> Tensor:
-    i, f, g, o = gates_G.chunk(4)
+    hidden = gates_G.shape[0] // 4
+    i, f, g, o = (gates_G[place * hidden : (place + 1) * hidden] for place in range(4))
     return torch.cat([i, o, f, g])

@@ -39,10 +39,10 @@ class Config:
 
 
 class Window(nn.Linear):
-    """An affine map of every `in_features` successive values of a series: (B, X) gives (B, H, X − L + 1)."""
+    """An affine map of every `in_features` successive values of a series: (B, X) gives (B, X − L + 1, H)."""
 
     def forward(self, series_BX: Tensor) -> Tensor:
-        return functional.conv1d(series_BX[:, None], self.weight[:, None], self.bias)
+        return functional.conv1d(series_BX[:, None], self.weight[:, None], self.bias).transpose(1, 2)
 
 
 class MLPForecaster(nn.Module):
@@ -55,8 +55,8 @@ class MLPForecaster(nn.Module):
     def step(self, x_BT: Tensor, window_BL: Tensor) -> tuple[Tensor, Tensor]:
         """The forecast after each step, (B, T), and the window after the last."""
         all_BX = torch.cat([window_BL, self._scaled(x_BT)], dim=1)  # X = L + T
-        hidden_BHT = self.hidden(all_BX[:, 1:])
-        return self._forecast(torch.tanh(hidden_BHT).transpose(1, 2))[..., 0], all_BX[:, -self.lag :]
+        hidden_BTH = torch.tanh(self.hidden(all_BX[:, 1:]))
+        return self._forecast(hidden_BTH)[..., 0], all_BX[:, -self.lag :]
 
     def forecast(self, x_BT: Tensor, innovation_BS: Tensor) -> Tensor:
         """The S steps after the history, (B, S)."""
@@ -65,7 +65,7 @@ class MLPForecaster(nn.Module):
 
     def _advance(self, x_B1: Tensor, window_BL: Tensor) -> tuple[Tensor, Tensor]:
         window_BL = torch.cat([window_BL[:, 1:], self._scaled(x_B1)], dim=1)
-        return self._forecast(torch.tanh(self.hidden(window_BL)[..., 0])), window_BL
+        return self._forecast(torch.tanh(self.hidden(window_BL)[:, 0])), window_BL
 
     def _scaled(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std
