@@ -143,7 +143,13 @@ def changes(graph: Graph, found: Arrays, expected: Arrays) -> int:
 
 
 def wavering(
-    run: Callable[[Arrays], Arrays], graph: Graph, inputs: Arrays, bounds: Mapping[str, float], *, thorough: bool = False
+    run: Callable[[Arrays], Arrays],
+    graph: Graph,
+    inputs: Arrays,
+    bounds: Mapping[str, float],
+    *,
+    thorough: bool = False,
+    draws: int = DRAWS,
 ) -> list[list[Arrays]]:
     """For each row, the other entries that it has under noise which moves the median one by `COMPARED` bounds or less.
 
@@ -163,7 +169,7 @@ def wavering(
         _note(graph, noisy, apart & growing, seen)
         growing &= ~apart & (moved <= COMPARED)
         ulps = np.where(growing, 2 * ulps, ulps)
-    for _ in range(DRAWS):
+    for _ in range(draws):
         left = np.array([row for row in range(rows) if thorough or not seen[row]], dtype=int)
         if not len(left):
             break

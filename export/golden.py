@@ -14,6 +14,7 @@ from zoo.spec import Arrays, Graph
 
 ROWS = 32
 BYTES = 8_000_000  # of port arrays, before they are packed
+DRAWS = 4  # of noise, besides those that find how large it may be
 
 
 def golden(original: Original, samples: Arrays) -> Arrays:
@@ -60,7 +61,7 @@ def _steady(original: Original, graph: Graph, inputs: Arrays) -> np.ndarray:
     both = align(graph, single, double, rows)
     bounds = {name: FACTOR * _floor(both.found[name], both.expected[name]) for name in float_entries(graph)}
     alike = ~np.isin(np.arange(rows), both.apart)
-    others = wavering(lambda moved: original.call(graph, moved, "float64"), graph, inputs, bounds)
+    others = wavering(lambda moved: original.call(graph, moved, "float64"), graph, inputs, bounds, draws=DRAWS)
     steady = alike & np.array([not of_row for of_row in others])
     original.cast("float32")
     if not alike.any():
