@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.prove import Reference, prove
+from export.prove import Reference, prove, sentences
 from export.score import Comparison, by_session, compare_scores, score_rows
 from export.twins import VARIANTS
 from zoo.budgets import BUDGETS
@@ -80,8 +80,7 @@ def _by_rule(
         rng = np.random.default_rng([seed, number])
         report = prove(graph, sessions[graph.name], reference, graph_inputs(samples, graph), rng)
         if not report.passed:
-            failures = [*report.broken, *(failure for record in report.records for failure in record.failures)]
-            return TwinReport(variant, False, f"graph {graph.name!r}: {failures[0]}")
+            return TwinReport(variant, False, f"graph {graph.name!r}: {sentences(report)[0]}")
     return TwinReport(variant, True, "within the same bounds as the graph itself")
 
 
@@ -94,10 +93,10 @@ def _by_metric(variant: str, metric: Metric, comparison: Comparison) -> TwinRepo
     what = f"loses at most {loss:.4g} {metric.name} (95 %), {allowed:.4g} allowed"
     return TwinReport(variant, loss <= allowed, what, comparison)
 
+
 def _some(graph: Graph, inputs: Arrays) -> Arrays:
     """Some rows; all of them where they depend on one another."""
     return inputs if graph.batch is None else {name: array[:ROWS] for name, array in inputs.items()}
-
 
 
 def _repeats(session: Session, inputs: Arrays) -> bool:
