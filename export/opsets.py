@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from export.exporter import export_graph
 from export.prove import Reference, prove, sentences
@@ -28,15 +29,21 @@ class OpsetOutcome:
     what: str
 
 
+def opset_of(path: Path) -> int:
+    """The opset of ONNX's own operators that a file is written in."""
+    model = onnx.load(path, load_external_data=False)
+    return next(int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+
+
 def try_opset(
-    original: Original, graph: Graph, opset: int, reference: Reference, samples: Arrays, seed: int
+    original: Original, graph: Graph, opset: int, reference: Reference, samples: Arrays, rng: np.random.Generator
 ) -> OpsetOutcome:
     """Export `graph` at `opset`, open it as everything is opened, and prove it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / graph.file
         try:
             export_graph(original, graph, path, opset=opset)
-            report = prove(graph, Session(path, graph), reference, samples, np.random.default_rng(seed))
+            report = prove(graph, Session(path, graph), reference, samples, rng)
         except ZooError as error:
             return OpsetOutcome(graph.name, opset, False, str(error))
     failures = sentences(report)

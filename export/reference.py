@@ -8,7 +8,6 @@ ulp each way. Where such a move alone makes the original jump, a difference is a
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
@@ -20,12 +19,14 @@ from torch import nn
 from export.compare import MAX_RELATIVE_FLOOR, row_errors
 from export.exporter import convert
 from export.inputs import MIN_ROWS, Case, few_cases, num_rows
+from export.memo import Memo
 from zoo.entries import entry_outputs
 from zoo.original import Original, call_module
 from zoo.spec import Arrays, Graph
 
 NEIGHBOURS = (0, 1, -1)
 DRAWS = 4
+Pairs = list[tuple[Arrays, Arrays]]  # outputs in float32 and in float64
 MAX_MOVE = 1e-3  # of an output's spread: what an ulp of the inputs moves further, jumped
 
 
@@ -35,28 +36,36 @@ class TorchReference:
     def __init__(self, build: Callable[[], nn.Module]) -> None:
         self.double = copy.deepcopy(build()).to(torch.float64).eval()
         self.single = copy.deepcopy(build()).to(torch.float32).eval()
+        self._memo = Memo()
 
     @classmethod
     def of(cls, double: nn.Module, single: nn.Module) -> Self:
         """Of two modules that are one in float64 and in float32."""
         reference = cls.__new__(cls)
         reference.double, reference.single = double.eval(), single.eval()
+        reference._memo = Memo()
         return reference
 
     def ref64(self, graph: Graph, inputs: Arrays) -> Arrays:
-        return call_module(self.double, graph, inputs, "float64")
+        """Outputs in float64; the same arrays when asked again."""
+        found: Arrays = self._memo.get("ref64", graph, inputs, lambda: call_module(self.double, graph, inputs, "float64"))
+        return found
 
     def floor_cases(self, cases: list[Case]) -> list[Case]:
         """Cases that the floor is taken over: all of them."""
         return cases
 
-    def pairs(self, graph: Graph, inputs: Arrays) -> list[tuple[Arrays, Arrays]]:
+    def pairs(self, graph: Graph, inputs: Arrays) -> Pairs:
         """Outputs in float32, of the inputs as they are and moved by one ulp at random, each with those in float64.
 
         One run may happen to round luckily in the one row that carries the floor: `DRAWS` moves show how far float32 can
         be off there. Where a move makes the original itself jump (over a threshold, say), it is the float64 output of the
         moved inputs that counts: a jump is no rounding. Rows whose entries change are left to the comparison.
         """
+        found: Pairs = self._memo.get("pairs", graph, inputs, lambda: self._pairs(graph, inputs))
+        return found
+
+    def _pairs(self, graph: Graph, inputs: Arrays) -> Pairs:
         ref64, entries = self.ref64(graph, inputs), entry_outputs(graph)
         pairs = [(call_module(self.single, graph, inputs, "float32"), ref64)]
         for moved in _moves(graph, inputs):
@@ -83,7 +92,7 @@ class EstimatorReference:
         from onnx.reference import ReferenceEvaluator
 
         self.original = original
-        self._known: dict[bytes, list[tuple[Arrays, Arrays]]] = {}
+        self._memo = Memo()
         self._evaluators = {graph.name: ReferenceEvaluator(convert(self.original, graph)) for graph in self.original.graphs}
 
     def ref64(self, graph: Graph, inputs: Arrays) -> Arrays:
@@ -93,17 +102,17 @@ class EstimatorReference:
         """Cases with 64 rows of each kind or a few more: the evaluator is slow."""
         return few_cases(cases)
 
-    def pairs(self, graph: Graph, inputs: Arrays) -> list[tuple[Arrays, Arrays]]:
+    def pairs(self, graph: Graph, inputs: Arrays) -> Pairs:
         """Outputs in float32 and in float64 at the inputs and at their neighbours; equal inputs are computed once."""
-        key = hashlib.sha256(graph.name.encode() + b"".join(array.tobytes() for array in inputs.values())).digest()
-        if key not in self._known:
-            names = [port.name for port in graph.outputs]
-            run = self._evaluators[graph.name].run
-            self._known[key] = [
-                (dict(zip(names, run(names, moved), strict=True)), self.ref64(graph, moved))
-                for moved in neighbours(graph, {name: array[:MIN_ROWS] for name, array in inputs.items()})
-            ]
-        return self._known[key]
+        found: Pairs = self._memo.get("pairs", graph, inputs, lambda: self._pairs(graph, inputs))
+        return found
+
+    def _pairs(self, graph: Graph, inputs: Arrays) -> Pairs:
+        names, run = [port.name for port in graph.outputs], self._evaluators[graph.name].run
+        return [
+            (dict(zip(names, run(names, moved), strict=True)), self.ref64(graph, moved))
+            for moved in neighbours(graph, {name: array[:MIN_ROWS] for name, array in inputs.items()})
+        ]
 
     def unsteady_rows(self, graph: Graph, inputs: Arrays) -> np.ndarray:
         """Rows whose outputs jump when the inputs move by one ulp, because that sends them to another leaf, say."""
