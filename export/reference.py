@@ -36,19 +36,19 @@ class TorchReference:
     def __init__(self, build: Callable[[], nn.Module]) -> None:
         self.double = copy.deepcopy(build()).to(torch.float64).eval()
         self.single = copy.deepcopy(build()).to(torch.float32).eval()
-        self._memo = Memo()
+        self.memo = Memo()
 
     @classmethod
     def of(cls, double: nn.Module, single: nn.Module) -> Self:
         """Of two modules that are one in float64 and in float32."""
         reference = cls.__new__(cls)
         reference.double, reference.single = double.eval(), single.eval()
-        reference._memo = Memo()
+        reference.memo = Memo()
         return reference
 
     def ref64(self, graph: Graph, inputs: Arrays) -> Arrays:
         """Outputs in float64; the same arrays when asked again."""
-        found: Arrays = self._memo.get("ref64", graph, inputs, lambda: call_module(self.double, graph, inputs, "float64"))
+        found: Arrays = self.memo.get("ref64", graph, inputs, lambda: call_module(self.double, graph, inputs, "float64"))
         return found
 
     def floor_cases(self, cases: list[Case]) -> list[Case]:
@@ -62,7 +62,7 @@ class TorchReference:
         be off there. Where a move makes the original itself jump (over a threshold, say), it is the float64 output of the
         moved inputs that counts: a jump is no rounding. Rows whose entries change are left to the comparison.
         """
-        found: Pairs = self._memo.get("pairs", graph, inputs, lambda: self._pairs(graph, inputs))
+        found: Pairs = self.memo.get("pairs", graph, inputs, lambda: self._pairs(graph, inputs))
         return found
 
     def _pairs(self, graph: Graph, inputs: Arrays) -> Pairs:
@@ -92,7 +92,7 @@ class EstimatorReference:
         from onnx.reference import ReferenceEvaluator
 
         self.original = original
-        self._memo = Memo()
+        self.memo = Memo()
         self._evaluators = {graph.name: ReferenceEvaluator(convert(self.original, graph)) for graph in self.original.graphs}
 
     def ref64(self, graph: Graph, inputs: Arrays) -> Arrays:
@@ -104,7 +104,7 @@ class EstimatorReference:
 
     def pairs(self, graph: Graph, inputs: Arrays) -> Pairs:
         """Outputs in float32 and in float64 at the inputs and at their neighbours; equal inputs are computed once."""
-        found: Pairs = self._memo.get("pairs", graph, inputs, lambda: self._pairs(graph, inputs))
+        found: Pairs = self.memo.get("pairs", graph, inputs, lambda: self._pairs(graph, inputs))
         return found
 
     def _pairs(self, graph: Graph, inputs: Arrays) -> Pairs:

@@ -88,33 +88,33 @@ class Stepwise:
 
     def _stages(self, case: Case) -> Iterator[Stage]:
         assert self.reference is not None
-        ran = _watched(self.reference.double, self.graph, case.inputs, torch.float64)
-        self.problems += _differences(self.loops, ran)
-        if not ran or self.problems:
+        reference = self.reference
+        run: Run = reference.memo.get("loops", self.graph, case.inputs, lambda: watched_run(reference, self.graph, case.inputs))
+        self.problems += _differences(self.loops, run.loops)
+        if not run.loops or self.problems:
             return
-        given = [[_rounded(result) for result in loop.results] for loop in ran]
-        whole = self._whole(case, ran, given)
+        whole = self._whole(case, run)
         yield whole
-        captured = self._captured(whole)
-        both = [
-            _watched(module, self.graph, case.inputs, dtype, given)
-            for module, dtype in ((self.reference.double, torch.float64), (self.reference.single, torch.float32))
-        ]
-        for number, (loop, double, single) in enumerate(zip(ran, *both, strict=True)):
-            yield self._step(number, case, loop, TorchReference.of(_Step(double), _Step(single)), captured[number])
+        try:
+            captured = self._captured(whole)
+        except Exception as error:  # ONNX Runtime raises a type of its own for every status
+            self.problems.append(f"around its loops the graph does not run ({str(error).strip().splitlines()[0][:200]})")
+            return
+        for number, (loop, pieces) in enumerate(zip(run.loops, run.steps, strict=True)):
+            yield self._step(number, case, loop, pieces, captured[number])
 
-    def _whole(self, case: Case, ran: list[Loop], given: list[list[np.ndarray]]) -> Stage:
+    def _whole(self, case: Case, run: Run) -> Stage:
         results = {
             f"loop {number} result {place}": value
-            for number, values in enumerate(given)
+            for number, values in enumerate(run.results)
             for place, value in enumerate(values)
         }
         names = dict(zip(results, (name for loop in self.loops for name in loop.results), strict=True))
         inputs = {**{port.name: case.inputs[port.name] for port in self.graph.inputs}, **results}
-        counts = [len(values) for values in given]
-        double, single = (_Around(module, self.graph, counts) for module in (self.reference.double, self.reference.single))  # type: ignore[union-attr]
         outputs = [
-            _port(f"{what} of loop {number}", value) for number, loop in enumerate(ran) for what, value in _entering(loop)
+            _port(f"{what} of loop {number}", value)
+            for number, loop in enumerate(run.loops)
+            for what, value in _entering(loop)
         ]
         ports = (*outputs, *self.graph.outputs)
         skipped: list[int] = []
@@ -131,7 +131,7 @@ class Stepwise:
         )
         whole = (*((port.name, port.name) for port in self.graph.inputs), *names.items())
         return Stage(
-            graph, TorchReference.of(double, single), [Case(case.kind, inputs, case.sizes)], self._around, whole,
+            graph, run.around, [Case(case.kind, inputs, case.sizes)], self._around, whole,
             skipped=tuple(skipped),
         )  # fmt: skip
 
@@ -162,6 +162,34 @@ class Stepwise:
         inputs = tuple(_port(name, value) for name, value in (cases[0].inputs.items() if cases else ()))
         graph = Graph(name=f"step of loop {number}", inputs=inputs, outputs=tuple(ports), batch=None)
         return Stage(graph, reference, cases, self._steps[number], (), self.loops[number], captured)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of the original: its loops in the order in which they ran, what they came to as a graph's tensors hold it,
+    and the references of its pieces, which are given that."""
+
+    loops: list[Loop]
+    results: list[list[np.ndarray]]
+    around: TorchReference
+    steps: list[TorchReference]
+
+    @property
+    def nbytes(self) -> int:
+        """Of all states and slices, as the loops hold them."""
+        return sum(value.nbytes for loop in self.loops for step in loop.steps for value in (*step.state, *step.slices))
+
+
+def watched_run(reference: TorchReference, graph: Graph, inputs: Arrays) -> Run:
+    """Call the original and keep what its loops did."""
+    loops = _watched(reference.double, graph, inputs, torch.float64)
+    results = [[_rounded(result) for result in loop.results] for loop in loops]
+    double = _watched(reference.double, graph, inputs, torch.float64, results)
+    single = _watched(reference.single, graph, inputs, torch.float32, results)
+    counts = [len(values) for values in results]
+    around = TorchReference.of(*(_Around(module, graph, counts) for module in (reference.double, reference.single)))
+    steps = [TorchReference.of(_Step(one), _Step(other)) for one, other in zip(double, single, strict=True)]
+    return Run(loops, results, around, steps)
 
 
 class _Around(nn.Module):

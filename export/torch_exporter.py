@@ -43,7 +43,7 @@ def export_module(module: nn.Module, graph: Graph, opset: int) -> onnx.ModelProt
 def trace_module(module: nn.Module, graph: Graph, opset: int) -> torch.onnx.ONNXProgram:
     """The exporter's program: the conversion together with the trace that it was made from. Raises ExportError."""
     _forget_recurrent_shapes()
-    with _quiet():
+    with _quiet(), torch.no_grad():  # else a loop's body is traced a second time, for gradients
         try:
             program = torch.onnx.export(
                 View(module.eval(), graph.methods[0]),

@@ -25,8 +25,15 @@ ROOT = Path(__file__).parents[1]
 ASSIGNMENTS = ("epochs=2", "rows=120", "patience=5")
 FEWER = {"num_trees": 7, "layers": 1, "blocks": "1,1,1"}  # fields of a configuration that only cost time
 SMALLER = {
+    "attention-seq2seq-multi30k": (
+        *("config.embedding=12", "config.encoder=8", "config.decoder=12", "config.alignment=6", "config.max_source=30"),
+    ),
+    "dcgan-mnist": ("config.features=12,6",),
     "ddpm-mnist": ("config.features=2,4,6", "config.embedding=4"),  # called hundreds of times a row
-    "resnet20-cifar10": ("config.channels=8,16,32",),
+    "gpt-shakespeare": ("config.width=16", "config.mlp_width=24"),
+    "lstm-laser": ("config.hidden=8", "config.max_steps=60", "config.max_horizon=100"),
+    "mlp-laser": ("config.hidden=8", "config.max_steps=110", "config.max_horizon=100"),
+    "resnet20-cifar10": ("config.channels=4,8,16",),
     "ssd-bccd": (
         "config.height=24",
         "config.width=32",
@@ -35,6 +42,7 @@ SMALLER = {
         "config.max_boxes=5",
         *("batch_size=3", "lr=0.01", "warmup_epochs=0", "average=0"),  # or no box would be likelier than another
     ),
+    "vit-mnist": ("config.dim=16", "config.heads=2", "config.hidden=24"),
 }
 
 
@@ -122,8 +130,8 @@ def raw_data(tmp_path_factory):
                 path = folder / file.path
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-                whole = hashlib.sha256(content if file.packed else read(path)).hexdigest()
-                digest = zips.digest(path, file.folder) if file.folder else whole
+                held = content if file.packed else (file.content or bytes)(read(path))
+                digest = zips.digest(path, file.folder) if file.folder else hashlib.sha256(held).hexdigest()
                 files.append(dataclasses.replace(file, url="http://127.0.0.1:1/", sha256=digest))
             patch.setattr(module, "FILES", tuple(files))
         return folder

@@ -154,12 +154,11 @@ def test_the_codec_makes_the_evaluated_arrays_of_the_raw_items(model, run_of):
 
 @every_recipe
 def test_the_candidate_passes_with_other_drawn_inputs(model, candidate_of, run_of):
-    for seed in (1, 2):
-        report = validate(candidate_of(model), run=run_of(model), seed=seed)
-        assert report.passed, failures(report)
-        assert all(graph.real_rows >= 64 for graph in report.graphs)
-        kinds = {(record.output, record.kind) for graph in report.graphs for record in graph.records}
-        assert {kind for _, kind in kinds} >= {"drawn", "real"}
+    report = validate(candidate_of(model), run=run_of(model), seed=1)
+    assert report.passed, failures(report)
+    assert all(graph.real_rows >= 64 for graph in report.graphs)
+    kinds = {(record.output, record.kind) for graph in report.graphs for record in graph.records}
+    assert {kind for _, kind in kinds} >= {"drawn", "real"}
 
 
 @every_recipe

@@ -44,11 +44,13 @@ def parse(data: bytes) -> bytes:
     return values.astype(np.uint8).tobytes()
 
 
-FILE = RawFile(
-    url=ADDRESS,
-    path="santafe/laser.txt",
-    sha256="9785701c78e12e3483e0cf19bf85dff151a51f56cbb2ce476031abbcd3f5bff8",
-    content=parse,
+FILES = (
+    RawFile(
+        url=ADDRESS,
+        path="santafe/laser.txt",
+        sha256="9785701c78e12e3483e0cf19bf85dff151a51f56cbb2ce476031abbcd3f5bff8",
+        content=parse,
+    ),
 )
 
 
@@ -59,7 +61,7 @@ def load(history: int) -> Dataset:
     from 800 to 900, their targets in the last 200 training steps; the test pair is forecast from step 1,000. Raises
     DataError when the file cannot be had or is damaged.
     """
-    [path] = fetch(FILE)
+    [path] = fetch(*FILES)
     series = np.frombuffer(parse(read(path)), dtype=np.uint8).astype(np.float32)
     fitted = TRAIN_STEPS - VALIDATION_STEPS
     return Dataset(

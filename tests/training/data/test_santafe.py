@@ -32,7 +32,7 @@ def published(monkeypatch, source):
         url = source.file("laser", stored).url
         digest = hashlib.sha256(SERIES.astype(np.uint8).tobytes()).hexdigest()
         file = RawFile(url=url, path="santafe/laser.txt", sha256=digest, content=santafe.parse)
-        monkeypatch.setattr(santafe, "FILE", file)
+        monkeypatch.setattr(santafe, "FILES", (file,))
 
     return publish
 
