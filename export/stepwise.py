@@ -88,8 +88,8 @@ class Stepwise:
 
     def _stages(self, case: Case) -> Iterator[Stage]:
         assert self.reference is not None
-        reference = self.reference
-        run: Run = reference.memo.get("loops", self.graph, case.inputs, lambda: watched_run(reference, self.graph, case.inputs))
+        reference, graph = self.reference, self.graph
+        run: Run = reference.memo.get("loops", graph, case.inputs, lambda: watched_run(reference, graph, case.inputs))
         self.problems += _differences(self.loops, run.loops)
         if not run.loops or self.problems:
             return

@@ -141,14 +141,14 @@ def raw_data(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_recipe():
-    """`tiny_recipe(model)`: the recipe, shortened."""
+    """`tiny_recipe(model, *assignments)`: the recipe, shortened."""
 
-    def make(model):
+    def make(model, *assignments):
         from training.train import recipe_of
 
         config = recipe_of(model, []).config
         fewer = [f"config.{name}={value}" for name, value in FEWER.items() if hasattr(config, name)]
-        return recipe_of(model, [*ASSIGNMENTS, *fewer, *SMALLER.get(model, ())])
+        return recipe_of(model, [*ASSIGNMENTS, *fewer, *SMALLER.get(model, ()), *assignments])
 
     return make
 

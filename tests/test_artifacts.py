@@ -105,7 +105,7 @@ def test_golden_outputs_are_reproduced_within_the_bounds(hub, model):
         for port in graph.outputs:
             expected = golden[f"{graph.name}/{port.name}"]
             assert found[port.name].shape == expected.shape
-            assert len(expected) == 32
+            assert len(expected) == 32 or graph.batch is None
             if port.is_float:
                 assert bounds[port.name] > 0
             assert np.abs(found[port.name] - expected).max() <= bounds[port.name]
@@ -130,14 +130,15 @@ def test_predictions_are_those_of_the_original(hub, model):
     loaded, manifest = zoo.load(model), hub.artifact(model).manifest
     golden = load_arrays(EMBEDDED / model / GOLDEN)
     answers = loaded.predict(raw_items(golden))
-    assert len(answers) == 32
-    if "labels" in manifest.codec:
+    assert len(answers) == (1 if manifest.graphs[0].batch is None else 32)
+    rows = answers[0].get("nodes", answers)  # of a graph, a row a node
+    if "label" in rows[0]:
         scores = golden[f"predict/{manifest.codec.get('output', 'logits')}"]
-        assert [answer["label"] for answer in answers] == [manifest.codec["labels"][k] for k in scores.argmax(axis=1)]
-        right = np.mean(
-            [answer["label"] == manifest.codec["labels"][k] for answer, k in zip(answers, golden["targets"], strict=True)]
-        )
-        assert right >= 0.9
+        assert [row["label"] for row in rows] == [manifest.codec["labels"][k] for k in scores.argmax(axis=1)]
+        judged = golden["targets"].ravel() >= 0
+        right = (scores.argmax(axis=1) == golden["targets"].ravel())[judged].mean()
+        accuracy = manifest.metrics["accuracy"]
+        assert right >= accuracy - 3 * np.sqrt(accuracy * (1 - accuracy) / judged.sum()) - 1 / judged.sum()
     if "squared_error" in answers[0]:
         assert max(answer["squared_error"] for answer in answers) < 0.1
 

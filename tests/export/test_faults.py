@@ -30,6 +30,7 @@ from zoo.run import EVALUATION, graph_inputs, load_arrays, save_arrays
 from zoo.session import Session
 from zoo.spec import Graph, Port
 
+
 def has_rows(model):
     recipe = load_recipe(model)
     return load_family(recipe.family).graphs(recipe.config)[0].batch is not None
@@ -62,7 +63,9 @@ def float_weights(graph):
     return [
         tensor
         for tensor in graph.initializer
-        if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) > 1 and numpy_helper.to_array(tensor).max() > 0
+        if tensor.data_type == onnx.TensorProto.FLOAT
+        and np.prod(tensor.dims) > 1
+        and numpy_helper.to_array(tensor).max() > 0
     ]
 
 

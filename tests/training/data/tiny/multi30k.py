@@ -1,20 +1,23 @@
-"""Tiny files in the format of Multi30k: sentences that are translated word by word."""
+"""Tiny files in the format of Multi30k: sentences that are translated word by word, each in one split only."""
+
+import itertools
 
 import numpy as np
 
-WORDS = {"Ein": "A", "Hund": "dog", "Mann": "man", "läuft": "runs", "schläft": "sleeps", "hier": "here", "heute": "today"}
-
-
-def _pairs(count, seed):
-    rng = np.random.default_rng(seed)
-    names, verbs, places = ("Hund", "Mann"), ("läuft", "schläft"), ("hier", "heute")
-    german = [["Ein", rng.choice(names), rng.choice(verbs), rng.choice(places)][: rng.integers(3, 5)] for _ in range(count)]
-    lines = [
-        [" ".join(words) + "." for words in german],
-        [" ".join(WORDS[word] for word in words) + "." for words in german],
-    ]
-    return ["".join(f"{line}\n" for line in side).encode() for side in lines]
+NAMES = {"Hund": "dog", "Mann": "man", "Ball": "ball", "Junge": "boy", "Vogel": "bird", "Zug": "train"}
+VERBS = {"läuft": "runs", "schläft": "sleeps", "wartet": "waits", "lacht": "laughs", "singt": "sings", "fällt": "falls"}
+PLACES = {"": "", " hier": " here", " heute": " today", " draußen": " outside", " oben": " above", " allein": " alone"}
+ROWS = (120, 20, 40)
 
 
 def contents():
-    return (*_pairs(120, 0), *_pairs(20, 1), *_pairs(40, 2))
+    triples = list(itertools.product(NAMES, VERBS, PLACES))
+    order = np.random.default_rng(0).permutation(len(triples))
+    files, start = [], 0
+    for rows in ROWS:
+        chosen = [triples[number] for number in order[start : start + rows]]
+        german = [f"Ein {name} {verb}{place}.\n" for name, verb, place in chosen]
+        english = [f"A {NAMES[name]} {VERBS[verb]}{PLACES[place]}.\n" for name, verb, place in chosen]
+        files += ["".join(german).encode(), "".join(english).encode()]
+        start += rows
+    return tuple(files)
