@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from export.compare import ulp32
-from export.inputs import Case
+from export.inputs import Case, few_cases
 from zoo.free_run import beginning, free_run
 from zoo.spec import Graph
 
@@ -49,13 +49,16 @@ class Steps:
 
 
 def horizons(graph: Graph, reference: object, cases: list[Case]) -> dict[str, int]:
-    """The horizon of each kind of input: the least of the float outputs'; empty for a graph without a free run."""
+    """The horizon of each kind of input: the least of the float outputs'; empty for a graph without a free run.
+
+    The longest runs of a kind are looked at, `MIN_ROWS` rows of them.
+    """
     axis = free_run(graph)
     if axis is None:
         return {}
     steps: dict[tuple[str, str], Steps] = {}
     longest = max(case.sizes[axis.name] for case in cases)
-    for case in reference.floor_cases(cases):  # type: ignore[attr-defined]
+    for case in few_cases(cases, key=lambda case: (case.sizes[axis.name], case.rows)):
         for ref32, ref64 in reference.pairs(graph, case.inputs):  # type: ignore[attr-defined]
             for port in graph.outputs:
                 if port.is_float:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -95,10 +96,10 @@ def can_point(graph: Graph, sizes: dict[str, int]) -> bool:
     return not any(all(shape_of(port, sizes)) for port in pointing)
 
 
-def few_cases(cases: list[Case]) -> list[Case]:
-    """The largest cases of each kind, until they have `MIN_ROWS` rows."""
+def few_cases(cases: list[Case], key: Callable[[Case], Any] = lambda case: case.rows) -> list[Case]:
+    """The largest cases of each kind, or those first by `key`, until they have `MIN_ROWS` rows."""
     chosen, rows = [], dict.fromkeys((case.kind for case in cases), 0)
-    for case in sorted(cases, key=lambda case: -case.rows):
+    for case in sorted(cases, key=key, reverse=True):
         if rows[case.kind] < MIN_ROWS:
             chosen.append(case)
             rows[case.kind] += case.rows
