@@ -99,8 +99,9 @@ async def _prove_twin(artifact: Artifact, variant: str, golden: Arrays, infer: I
             f"are {allowed:.3g}; serve another variant."
         )
     if metric.name == "accuracy":
-        [graph] = artifact.manifest.graphs
-        labels = list((await proven(graph, graph_inputs(samples, graph))).values())[-1].argmax(axis=-1)
+        codec: Any = model.codec
+        graph = artifact.manifest.graph(codec.graph)
+        labels = (await proven(graph, graph_inputs(samples, graph)))[codec.output].argmax(axis=-1)
         kept = float((await score({**samples, "targets": labels}, infer)).mean())
         if kept < LABELS_KEPT:
             raise UnservableError(

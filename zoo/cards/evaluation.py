@@ -69,13 +69,18 @@ def _interval(metric: Metric, scores: np.ndarray) -> dict[str, Any]:
 
 
 def _classes(artifact: Artifact, arrays: Mapping[str, np.ndarray], outputs: Mapping[str, Arrays]) -> dict[str, Any]:
-    """Confusion matrix (rows: truth, columns: answer) and the mean of the largest probability; of classifiers only."""
+    """Confusion matrix (rows: truth, columns: answer) and the mean of the largest probability; of classifiers only.
+
+    Targets below 0 are not judged.
+    """
     codec: Any = make_codec(artifact.manifest.task, artifact.manifest.codec, artifact.folder / FILES)
     labels = getattr(codec, "labels", ())
-    if not 2 <= len(labels) <= MAX_CLASSES or codec.graph not in outputs:
+    if not 2 <= len(labels) <= MAX_CLASSES or not hasattr(codec, "output") or codec.graph not in outputs:
         return {}
+    targets = arrays["targets"].ravel()
+    judged = targets >= 0
     scores = outputs[codec.graph][codec.output]
     probabilities = softmax(scores) if getattr(codec, "scores", "logits") == "logits" else scores
     confusion = np.zeros((len(labels), len(labels)), dtype=np.int64)
-    np.add.at(confusion, (arrays["targets"], probabilities.argmax(axis=1)), 1)
-    return {"confusion": confusion.tolist(), "confidence": float(probabilities.max(axis=1).mean())}
+    np.add.at(confusion, (targets[judged], probabilities[judged].argmax(axis=1)), 1)
+    return {"confusion": confusion.tolist(), "confidence": float(probabilities[judged].max(axis=1).mean())}
