@@ -277,7 +277,7 @@ def test_models_are_chosen_by_everything_listed(listing):
     assert chosen(listing, metric="accuracy>=0.995") == ["convnet-mnist"]
     assert chosen(listing, metric="accuracy < 0.97") == ["gcn-cora", "lstm-japanese-vowels", "softmax-digits"]
     assert chosen(listing, max_size="20kB") == ["softmax-digits"]
-    assert chosen(listing, "MNIST", "network") == ["convnet-mnist"]
+    assert chosen(listing, "MNIST", "network") == ["convnet-mnist", "dcgan-mnist"]
     assert "softmax-digits" not in chosen(listing, licence="CC BY-SA 3.0")
     assert chosen(listing, "digits", max_size="1 MiB") == ["softmax-digits"]
 
