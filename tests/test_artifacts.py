@@ -12,6 +12,7 @@ from export.report import failures
 from export.validate import validate
 from zoo.cards.measured import measured
 from zoo.codecs import make_codec
+from zoo.entries import entry_outputs
 from zoo.hub import EMBEDDED, GOLDEN, INDEX, ORIGINAL, Hub
 from zoo.manifest import CARD, CERTIFICATE, Manifest, read_json, sha256, verify
 from zoo.metrics import load_metric
@@ -99,6 +100,8 @@ def test_the_certificate_covers_every_graph_and_output(hub, model):
 def test_golden_outputs_are_reproduced_within_the_bounds(hub, model):
     loaded, artifact = zoo.load(model), hub.artifact(model)
     golden = load_arrays(artifact.folder / GOLDEN)
+    count = len(golden["targets"])  # fewer of large items, and where the test split has fewer
+    assert count == 32 or (model not in FIRST and 0 < count < 32)
     for graph in artifact.manifest.graphs:
         found, bounds = (
             loaded.run(graph.name, graph_inputs(golden, graph)),
@@ -107,7 +110,7 @@ def test_golden_outputs_are_reproduced_within_the_bounds(hub, model):
         for port in graph.outputs:
             expected = golden[f"{graph.name}/{port.name}"]
             assert found[port.name].shape == expected.shape
-            assert len(expected) == 32 or graph.batch is None
+            assert len(expected) == count or graph.batch is None or port.name in entry_outputs(graph)
             if port.is_float:
                 assert bounds[port.name] > 0
             assert np.abs(found[port.name] - expected).max() <= bounds[port.name]
@@ -132,7 +135,7 @@ def test_predictions_are_those_of_the_original(hub, model):
     loaded, manifest = zoo.load(model), hub.artifact(model).manifest
     golden = load_arrays(EMBEDDED / model / GOLDEN)
     answers = loaded.predict(raw_items(golden))
-    assert len(answers) == (1 if manifest.graphs[0].batch is None else 32)
+    assert len(answers) == len(golden["targets"])
     rows = answers[0].get("nodes", answers)  # of a graph, a row a node
     if "label" in rows[0]:
         scores = golden[f"predict/{manifest.codec.get('output', 'logits')}"]
