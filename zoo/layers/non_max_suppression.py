@@ -4,7 +4,8 @@ https://onnx.ai/onnx/operators/onnx__NonMaxSuppression.html. Of the boxes of one
 `score_threshold`, the best is taken and every box whose intersection over union with it is above `iou_threshold` is
 dropped, until none is left or `max_boxes` are taken. Of equal scores the first box is better, as in ONNX Runtime.
 
-Shape letters: B batch, N boxes, C classes, D boxes that are kept.
+Shape letters: B batch, N boxes, C classes, D boxes that are kept,
+M boxes above the threshold.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ from typing import cast
 
 import torch
 from torch import Tensor
-
-GONE = -torch.inf  # score of a box that is taken or dropped
 
 
 def non_max_suppression(
@@ -26,21 +25,29 @@ def non_max_suppression(
     """
     if torch.onnx.is_in_onnx_export():
         return _as_operator(boxes_BN4, scores_BCN, max_boxes, iou_threshold, score_threshold)
-    left_BCN = torch.where(scores_BCN > score_threshold, scores_BCN, GONE)
+    order_BCM = _above(scores_BCN, score_threshold)
+    boxes_BCM4 = torch.take_along_dim(boxes_BN4[:, None], order_BCM[..., None], dim=2)
+    left_BCM = torch.take_along_dim(scores_BCN, order_BCM, dim=-1) > score_threshold
     taken = []
     for _ in range(max_boxes):
-        score_BC, best_BC = left_BCN.max(dim=-1)
-        if not bool((score_BC > GONE).any()):
+        if not bool(left_BCM.any()):
             break
-        taken.append(torch.where(score_BC > GONE, best_BC, -1))
-        best_BC4 = torch.take_along_dim(boxes_BN4, best_BC[..., None], dim=1)
-        dropped_BCN = overlap(best_BC4[:, :, None], boxes_BN4[:, None]) > iou_threshold
-        left_BCN = left_BCN.masked_fill(dropped_BCN, GONE).scatter(-1, best_BC[..., None], GONE)
+        best_BC1 = left_BCM.to(torch.uint8).argmax(dim=-1, keepdim=True)  # the first that is left
+        some_BC1 = left_BCM.any(dim=-1, keepdim=True)
+        taken.append(torch.where(some_BC1, order_BCM.gather(-1, best_BC1), -1)[..., 0])
+        best_BC14 = torch.take_along_dim(boxes_BCM4, best_BC1[..., None], dim=2)
+        left_BCM = (left_BCM & ~(overlap(best_BC14, boxes_BCM4) > iou_threshold)).scatter(-1, best_BC1, False)
     if not taken:
         return torch.zeros(0, 3, dtype=torch.int64, device=boxes_BN4.device)
     taken_BCK = torch.stack(taken, dim=-1)
     picture_D, class_D, place_D = torch.nonzero(taken_BCK >= 0, as_tuple=True)
     return torch.stack([picture_D, class_D, taken_BCK[picture_D, class_D, place_D]], dim=1)
+
+
+def _above(scores_BCN: Tensor, score_threshold: float) -> Tensor:
+    """Numbers (B, C, M) of the boxes by falling score, M as many as are above the threshold in one picture and class."""
+    most = int((scores_BCN > score_threshold).sum(dim=-1).max()) if scores_BCN.numel() else 0
+    return scores_BCN.sort(dim=-1, descending=True, stable=True).indices[..., :most]
 
 
 def overlap(first: Tensor, second: Tensor) -> Tensor:
