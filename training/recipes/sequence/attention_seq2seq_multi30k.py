@@ -4,6 +4,9 @@ German to English, so that every reader of these pages can judge the answers. Da
 official 1,014 to validate on, the 1,000 of the test split of 2016 scored once. One vocabulary of 2,500 byte pairs for both
 languages, learned from the training text.
 
+Reached: BLEU 38.70 with a beam of 5 and seed 0, the only one tried; 54 minutes on one thread of a busy CPU. Other widths of
+the search: `python -m benchmarks.beams`, docs/studies/beams.md.
+
     python -m training.recipes.sequence.attention_seq2seq_multi30k --seed 0
 """
 
