@@ -27,6 +27,7 @@ app.command()(explain.gallery)
 app.command()(hub_commands.pull)
 app.command()(hub_commands.publish)
 FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True}
+MOST_SHOWN = 20  # values of a list on a line
 PASS_ON = {**FORWARD, "help_option_names": []}
 
 Model = Annotated[str, typer.Argument(help="Name of a model, or name@version.")]
@@ -49,7 +50,7 @@ def root(
 @app.command()
 def predict(
     model: Model,
-    files: Annotated[list[Path], typer.Argument(help="PNG, JPEG, CSV or JSON, whatever the model's task takes.")],
+    files: Annotated[list[Path], typer.Argument(help="PNG, JPEG, CSV, text or JSON, whatever the model's task takes.")],
     as_json: AsJson = False,
     provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt.")] = "cpu",
     variant: Annotated[str, typer.Option(help="fp16 or int8, where the model has it.")] = "",
@@ -176,11 +177,24 @@ def _readable(answer: dict[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
+    """A value on part of a line: of a long list the beginning, pictures cut off."""
     if isinstance(value, list):
-        return "[" + ", ".join(f"{number:.3f}" for number in value) + "]"
+        more = f", … {len(value)} in all; --json prints them" if len(value) > MOST_SHOWN else ""
+        return "[" + ", ".join(map(_item, value[:MOST_SHOWN])) + more + "]"
     if isinstance(value, float):
         return f"{value:.5f}"
-    return f"{value[:22]}… ({len(value)} characters; --json prints all)" if isinstance(value, str) else str(value)
+    if isinstance(value, str) and value.startswith("data:"):
+        return f"{value[:22]}… ({len(value)} characters; --json prints all)"
+    return str(value)
+
+
+def _item(value: Any) -> str:
+    """Part of a list: of a dictionary the plain values, of a list how many."""
+    if isinstance(value, dict):
+        return " ".join(_item(each) for each in value.values() if not isinstance(each, (dict, list)))
+    if isinstance(value, list):
+        return f"[{len(value)} values]"
+    return f"{value:.3f}" if isinstance(value, float) else _short(value)
 
 
 def _say_published(artifact: Artifact) -> None:

@@ -14,8 +14,10 @@ import numpy as np
 import onnx
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import zoo
+from zoo.__main__ import app
 from zoo.cards import render_card
 from zoo.cards.diagrams import Box, Chart, boxes, flowchart, read_flowchart, read_xychart, xychart
 from zoo.cards.evaluation import evaluate
@@ -195,6 +197,9 @@ def test_the_python_and_the_command_of_a_card_run(hub, model, tmp_path, monkeypa
     expected = zoo.load(model).predict(tmp_path / file)
     assert printed.strip() == str(expected)
     assert blocks(text, "sh")[0] == f"zoo predict {model} {file}"
+    shown = CliRunner().invoke(app, ["predict", model, file])
+    assert shown.exit_code == 0, shown.exception
+    assert all(line.startswith(f"{file}: ") and 0 < len(line) < 1500 for line in shown.output.splitlines())
 
 
 def test_the_commands_of_a_card_run_against_a_service(tmp_path):
