@@ -17,7 +17,7 @@ from zoo.hub import EMBEDDED, GOLDEN, INDEX, ORIGINAL, Hub
 from zoo.manifest import CARD, CERTIFICATE, Manifest, read_json, sha256, verify
 from zoo.metrics import load_metric
 from zoo.original import CONFIG, Original
-from zoo.run import graph_inputs, load_arrays, raw_items
+from zoo.run import FILES, graph_inputs, load_arrays, raw_items
 from zoo.session import Session
 
 # What a model must reach on the test split, in its own metric; None where the figure is recorded only.
@@ -121,7 +121,7 @@ def test_the_codec_reads_the_golden_raw_items_as_they_were_read(hub, model):
     artifact = hub.artifact(model)
     golden = load_arrays(artifact.folder / GOLDEN)
     graph = artifact.manifest.graphs[0]
-    codec = make_codec(artifact.manifest.task, artifact.manifest.codec, artifact.folder)
+    codec = make_codec(artifact.manifest.task, artifact.manifest.codec, artifact.folder / FILES)
     encoded = graph.complete(codec.encode(raw_items(golden)))
     for name, array in graph_inputs(golden, graph).items():
         steps = [slice(0, size) for size in encoded[name].shape]  # golden rows may have been padded further
