@@ -108,6 +108,9 @@ def answer() -> Iterator[Callable[..., str]]:
                     connection.recv(2**16)
                     for chunk in chunks:
                         connection.sendall(chunk)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(2**16):  # a close before all of the request is read resets the connection
+                        pass
 
         threading.Thread(target=serve, daemon=True).start()
         return f"http://127.0.0.1:{listening.getsockname()[1]}"
