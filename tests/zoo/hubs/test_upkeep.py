@@ -291,7 +291,7 @@ def test_models_are_chosen_by_everything_listed(listing):
         ({"metric": "accuracy>=high"}, "is not read; write a name"),
         ({"metric": "accuracy>=1.2.3"}, "compares with no number"),
         ({"max_size": "big"}, "is not read; write for example 500kB or 2MB"),
-        ({"licence": "MIT"}, "No licence is named 'MIT'"),
+        ({"licence": "ISC"}, "No licence is named 'ISC'"),
     ],
 )
 def test_a_choice_that_nothing_has_is_a_sentence(listing, options, words):
