@@ -70,14 +70,14 @@ def cells_of(artifact: Artifact, compiled: bool) -> list[Cell]:
     cells = []
     for graph in artifact.manifest.graphs:
         for batch in BATCHES if graph.batch else BATCHES[:1]:
-            inputs = _rows(graph, graph_inputs(golden, graph), batch)
+            inputs = rows_of(graph, graph_inputs(golden, graph), batch)
             calls = {**_sessions(artifact, graph, inputs), **_originals(original, graph, inputs, compiled)}
             calls = _agreeing(artifact, graph, calls)
             cells += [Cell(artifact.manifest.model, graph.name, batch, kind, call) for kind, call in calls.items()]
     return cells
 
 
-def _rows(graph: Graph, inputs: Arrays, batch: int) -> Arrays:
+def rows_of(graph: Graph, inputs: Arrays, batch: int) -> Arrays:
     """`batch` rows of every input that has rows, taken again from the first where there are fewer."""
     return {
         port.name: inputs[port.name].take(range(batch), axis=0, mode="wrap")

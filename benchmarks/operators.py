@@ -14,9 +14,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 
+from benchmarks.inference import rows_of
 from zoo.cards.markdown import table
 from zoo.commands import run_command
 from zoo.cpus import available_cpus
@@ -28,11 +28,8 @@ WARM_UP, CALLS = 3, 15
 
 
 def inputs_of(artifact: Artifact, graph: Graph, batch: int) -> Arrays:
-    """Golden samples, repeated until there are `batch`; whole where rows belong together."""
-    golden = graph_inputs(load_arrays(artifact.folder / GOLDEN), graph)
-    if graph.batch is None:
-        return golden
-    return {name: array[np.arange(batch) % len(array)] for name, array in golden.items()}
+    """Golden samples, as `benchmarks.inference` takes them."""
+    return rows_of(graph, graph_inputs(load_arrays(artifact.folder / GOLDEN), graph), batch)
 
 
 def profile(path: Path, inputs: Arrays, threads: int) -> tuple[float, dict[str, float]]:

@@ -26,14 +26,18 @@ ASSIGNMENTS = ("epochs=2", "rows=120", "patience=5")
 FEWER = {"num_trees": 7, "layers": 1, "blocks": "1,1,1"}  # fields of a configuration that only cost time
 SMALLER = {
     "attention-seq2seq-multi30k": (
-        *("config.embedding=12", "config.encoder=8", "config.decoder=12", "config.alignment=6", "config.max_source=30"),
+        "config.embedding=12",
+        "config.encoder=8",
+        "config.decoder=12",
+        "config.alignment=6",
+        "config.max_source=30",
     ),
     "dcgan-mnist": ("config.features=12,6",),
     "ddpm-mnist": ("config.features=2,4,6", "config.embedding=4"),  # called hundreds of times a row
     "gpt-shakespeare": ("config.width=16", "config.mlp_width=24"),
     "lstm-laser": ("config.hidden=8", "config.max_steps=60", "config.max_horizon=100"),
     "mlp-laser": ("config.hidden=8", "config.max_steps=110", "config.max_horizon=100"),
-    "resnet20-cifar10": ("config.channels=4,8,16",),
+    "resnet20-cifar10": ("config.channels=8,16,32",),
     "ssd-bccd": (
         "config.height=24",
         "config.width=32",

@@ -143,6 +143,7 @@ def test_predictions_are_those_of_the_original(hub, model):
         judged = golden["targets"].ravel() >= 0
         right = (scores.argmax(axis=1) == golden["targets"].ravel())[judged].mean()
         accuracy = manifest.metrics["accuracy"]
+        assert right >= 0.9 or accuracy < 0.9
         assert right >= accuracy - 3 * np.sqrt(accuracy * (1 - accuracy) / judged.sum()) - 1 / judged.sum()
     if "squared_error" in answers[0]:
         assert max(answer["squared_error"] for answer in answers) < 0.1
