@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
 from torch import nn
 
@@ -41,6 +42,7 @@ def perceptron() -> nn.Module:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        torch.manual_seed(0)
         module = perceptron()
         save_file(module.state_dict(), folder / "weights.safetensors")
         x = Port(name="x", dtype="float32", shape=("batch", WIDTH), low=-1, high=1)

@@ -19,6 +19,7 @@ from zoo.session import open_session
 from zoo.spec import Arrays
 
 OPERATORS = ("Loop", "Scan")
+PART_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,18 @@ class FileLoop:
     def carried(self) -> int:
         """Place of the body's first state input: a Loop's body has the number of the step and a Boolean in front."""
         return 2 if self.node.op_type == "Loop" else 0
+
+
+def names_loops(path: Path) -> bool:
+    """Whether a file may hold loops: its bytes are searched in parts, since parsing takes twice the weights in memory."""
+    operators = [b'"\x04' + operator.encode() for operator in OPERATORS]  # field op_type of a node, 4 bytes long
+    tail = b""
+    with path.open("rb") as file:
+        while part := file.read(PART_BYTES):
+            if any(operator in tail + part for operator in operators):
+                return True
+            tail = part[-8:]
+    return False
 
 
 def file_loops(model: ModelProto) -> list[FileLoop]:

@@ -19,7 +19,7 @@ from onnx import ModelProto
 from torch import Tensor, nn
 
 from export.inputs import MIN_ROWS, NATURAL_KINDS, Case, few_cases
-from export.loops import FileLoop, Part, around, entering, file_loops, step, step_inputs
+from export.loops import FileLoop, Part, around, entering, file_loops, names_loops, step, step_inputs
 from export.reference import TorchReference
 from zoo.layers.loops import Loop, Tensors, watching
 from zoo.session import Session
@@ -59,12 +59,12 @@ class Stepwise:
     def __init__(self, graph: Graph, session: Session, reference: Any) -> None:
         self.graph, self.provider = graph, session.provider
         self.problems: list[str] = []
-        model = onnx.load(session.path, load_external_data=False)
-        self.loops = file_loops(model)
+        self.loops: list[FileLoop] = []
         self.reference = reference if isinstance(reference, TorchReference) else None
-        if self.loops:
+        if names_loops(session.path):
             self.model: ModelProto = onnx.load(session.path)
             self.loops = file_loops(self.model)
+        if self.loops:
             self._around = around(self.model, self.provider)
             self._steps = [step(self.model, loop, self.provider) for loop in self.loops]
 

@@ -28,10 +28,10 @@ def check_threads(path: Path, graph: Graph, session: Session, report: GraphRepor
     expected = {kind: session.run(case.inputs) for kind, case in largest.items()}
     broken = []
     for count in THREADS:
-        other = Session(path, graph, threads=count)
+        answers = _answers(path, graph, count, largest)
         for kind, case in largest.items():
             own = {port.name: bounds[kind, port.name] for port in graph.outputs}
-            found = other.run(case.inputs)
+            found = answers[kind]
             broken += [
                 f"{kind}: {count} threads change output {name!r}" for name in _changed(graph, found, expected[kind], own)
             ]
@@ -39,6 +39,12 @@ def check_threads(path: Path, graph: Graph, session: Session, report: GraphRepor
             apart = differences(graph, case.inputs, found, expected[kind], session.run, floats)
             broken += [f"{kind}: {count} threads change the answer: {sentence}" for sentence in apart]
     return broken
+
+
+def _answers(path: Path, graph: Graph, threads: int, cases: dict[str, Case]) -> dict[str, Arrays]:
+    """Outputs of each case; the session, with its copy of the weights, ends here."""
+    session = Session(path, graph, threads=threads)
+    return {name: session.run(case.inputs) for name, case in cases.items()}
 
 
 def _changed(graph: Graph, found: Arrays, expected: Arrays, bounds: dict[str, float]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from zoo.spec import Arrays
 Batch = dict[str, torch.Tensor]
 Objective = Callable[[Any, Batch, torch.Generator], torch.Tensor]
 Augment = Callable[[Batch, "Settings", torch.Generator], Batch]
+Curves = dict[str, list[float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +66,9 @@ class Recipe:
     `files` writes what the artifact must carry (a tokenizer, say) into a folder; `codec` gives the settings of the task's
     codec; both see the training rows. `learn` gives the arrays that training batches are cut from, by split and codec
     settings (with `files`, the folder, where there is one): the inputs of the first graph and `targets` where there is none.
-    `augment` changes each training batch. `objective` is the mean loss of a batch, or turns that alternate; an estimator has
-    none and is fitted by its own method. `extend` adds arrays to the evaluation samples (inputs of later graphs, noise),
+    `augment` changes each training batch. `objective` is the mean loss of a batch, or turns that alternate. Where no gradient
+    leads to the weights `fit` puts them into the original, from what `learn` gave, by settings and seed; it returns curves, a
+    value an epoch, or none. An estimator with neither is fitted by its own method. `extend` adds arrays to the evaluation samples (inputs of later graphs, noise),
     `pictures` draws what the model card shows. `publish` makes a smaller test split, which golden samples are taken from,
     where a single item is too large for that. `reference` holds the published figures that ours stand beside.
     """
@@ -82,6 +84,7 @@ class Recipe:
     learn: Callable[[Split, Mapping[str, Any]], Arrays] | None = None
     augment: Augment | None = None
     objective: Objective | tuple[Turn, ...] | None = None
+    fit: Callable[[Original, Arrays, Settings, int], Curves] | None = None
     extend: Callable[[Original, Arrays], Arrays] | None = None
     pictures: Callable[[Original, Arrays], dict[str, Image]] | None = None
     publish: Callable[[Split], Split] | None = None

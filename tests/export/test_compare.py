@@ -236,6 +236,14 @@ def test_channels_of_different_scales_have_floors_of_their_own():
     assert sentence.startswith("real, batch 4: channel 1 off by 5.36e-07, bound 4.77e-07")
 
 
+def test_a_channel_that_rounds_luckily_has_the_floor_of_channels_alike():
+    """Of thousands of channels some come out exactly: the same constant in all rows, say, is one draw and not many."""
+    reference = np.array([[400.0, 0.5, 0.25, 6.0]] * 4)
+    made = OutputRecord("y", "real")
+    made.add_floor(reference + np.array([1e-5, 1e-6, 0.0, 1e-4]), reference, steady([0] * 4))
+    assert np.allclose(made.channels.floors, [1e-4, 1e-6, 1e-6, 1e-4], rtol=1e-9)  # 6.0 is more than ten times 0.5
+
+
 def test_channels_of_one_scale_share_the_floor_of_the_output():
     reference = np.array([[4.0, 0.5]])
     made = OutputRecord("y", "real")
@@ -259,7 +267,7 @@ def test_the_certificate_has_a_bound_for_each_channel_where_scales_mix(candidate
     folder = candidate("softmax-digits")
     report = validate(folder)
     first = report.graphs[0].records[0]
-    first.channels = Channels(floors=np.array([1e-6, 2.0, 1e-9]), largest=np.array([1.0, 1000.0, 0.0]))
+    first.channels = Channels(moved=np.array([1e-6, 2.0, 1e-9]), largest=np.array([1.0, 1000.0, 0.0]))
     certify(report, folder)
     kinds = Certificate.read(folder).graphs["predict"]["outputs"][first.output]
     assert kinds.pop(first.kind)["channel_bounds"] == [8e-6, 16.0, 0.0]

@@ -133,7 +133,7 @@ def test_calibration_holds_training_rows_only(model, run_of):
 def test_the_curves_have_a_row_an_epoch(model, run_of):
     run = Run.read(run_of(model))
     if load_recipe(model).objective is None:
-        assert run.curves == {}
+        assert len({len(curve) for curve in run.curves.values()}) <= 1
         return
     with (run_of(model) / "curves.csv").open() as file:
         rows = list(csv.DictReader(file))
