@@ -21,6 +21,10 @@ import pytest
 for variable in ("ZOO_DATA", "ZOO_HUB", "ZOO_CACHE"):
     os.environ.pop(variable, None)
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one processor a worker, or threads wait for each other
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")) % len(cores)]})
+
 ROOT = Path(__file__).parents[1]
 ASSIGNMENTS = ("epochs=2", "rows=120", "patience=5")
 FEWER = {"num_trees": 7, "layers": 1, "blocks": "1,1,1"}  # fields of a configuration that only cost time
