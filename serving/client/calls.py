@@ -250,7 +250,7 @@ def _read_file(path: str | os.PathLike[str]) -> tuple[bytes, str | None]:
     try:
         body = Path(path).read_bytes()
     except OSError as error:
-        raise ClientError(f"{os.fspath(path)!r:.80} cannot be read ({error.strerror}); give a file, or bytes.") from error
+        raise ClientError(f"{os.fspath(path)!r:.200} cannot be read ({error.strerror}); give a file, or bytes.") from error
     return body, mimetypes.guess_type(os.fspath(path))[0] or _sniff(body)
 
 
