@@ -3,6 +3,7 @@
 One floor for all of such an output would be that of its largest channel and let the small ones be wrong. A channel is a
 place along the last axis. Only where the largest reference values of two channels differ a hundredfold is each held
 against the floor of those up to ten times its size: among thousands of channels, some round luckily in all of their rows.
+An output with a declared range (probabilities, what a sigmoid gives) has that as its one scale.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ ALIKE = 10.0  # channels up to this many times as large share their floor with a
 
 @dataclass
 class Channels:
-    """Error of float32 and largest reference of each channel over the cases of one kind; none where channels are not fixed."""
+    """Error of float32 and largest reference of each channel over the cases of one kind.
+
+    None where their number is not fixed, or where `one_scale` says that the output cannot mix any.
+    """
 
     moved: np.ndarray | None = None
     largest: np.ndarray | None = None
     fixed: bool = True
+    one_scale: bool = False
 
     def add(self, ref32: np.ndarray, ref64: np.ndarray) -> None:
         """Take in one case, (…, channels)."""
@@ -37,14 +42,14 @@ class Channels:
 
     @property
     def mixed(self) -> bool:
-        if not self.fixed or self.largest is None:
+        if self.one_scale or not self.fixed or self.largest is None:
             return False
         sizes = self.largest[self.largest > 0]
         return len(sizes) > 1 and float(sizes.max() / sizes.min()) > MIXED
 
     @property
     def floors(self) -> np.ndarray:
-        """The largest error of each channel and of those up to `ALIKE` times its size, and at least one ulp of its largest."""
+        """The largest error of each channel and of those up to `ALIKE` times its size; at least one ulp of its largest."""
         assert self.moved is not None
         assert self.largest is not None
         order = np.argsort(self.largest)

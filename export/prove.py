@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from export.channels import Channels
 from export.compare import MAX_RELATIVE_FLOOR, OutputRecord, shortfalls, ulp32
 from export.entries import align, float_entries, judge
 from export.horizon import cut, horizons
@@ -19,7 +20,7 @@ from zoo.entries import entry_outputs
 from zoo.errors import ParityError, PortError, UsageError
 from zoo.free_run import free_run
 from zoo.session import Session
-from zoo.spec import Arrays, Graph
+from zoo.spec import Arrays, Graph, Port
 
 MAX_ULPS = 64  # of the largest value: a floor below that is rounding
 Records = dict[tuple[str, str], OutputRecord]
@@ -80,7 +81,7 @@ def prove(graph: Graph, session: Session, reference: Reference, samples: Arrays,
         broken += [f"{kind}: rounding alone parts a free run at its first step" for kind in short]
         return GraphReport(graph.name, [], broken, 0, remarks, cases, loops, reach)
     cases = [cut(graph, case, reach[case.kind]) if reach else case for case in cases]
-    records = {(port.name, case.kind): OutputRecord(port.name, case.kind) for case in cases for port in graph.outputs}
+    records = {(port.name, case.kind): _record(port, case.kind) for case in cases for port in graph.outputs}
     for case in reference.floor_cases(cases):
         _add_floors(graph, case, reference, records)
     for case in cases:
@@ -107,6 +108,10 @@ def sentences(report: GraphReport) -> list[str]:
     return [*report.broken, *(sentence for record in records for sentence in record.failures)]
 
 
+def _record(port: Port, kind: str) -> OutputRecord:
+    return OutputRecord(port.name, kind, channels=Channels(one_scale=port.low is not None and port.high is not None))
+
+
 def _prove_loops(
     graph: Graph, session: Session, reference: Reference, cases: list[Case]
 ) -> tuple[list[OutputRecord], list[str], list[str]]:
@@ -117,7 +122,7 @@ def _prove_loops(
     for stage in stages:
         for case in stage.cases:
             for port in stage.graph.outputs:
-                records.setdefault((port.name, case.kind), OutputRecord(port.name, case.kind))
+                records.setdefault((port.name, case.kind), _record(port, case.kind))
             _add_floors(stage.graph, case, stage.reference, records)
     broken = list(pieces.problems)
     for stage in stages:

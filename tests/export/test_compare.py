@@ -253,6 +253,16 @@ def test_channels_of_one_scale_share_the_floor_of_the_output():
     assert not made.channels.mixed
 
 
+def test_an_output_with_a_declared_range_has_one_scale():
+    """A runtime's sigmoid ends at 1e-8 where float32 goes on to 1e-30: far within the floor of 0 … 1."""
+    reference = np.array([[1.0, 1e-30]] * 4)
+    for one_scale in (False, True):
+        made = OutputRecord("y", "large", channels=Channels(one_scale=one_scale))
+        made.add_floor(reference + np.array([1e-7, 0.0]), reference, steady([0] * 4))
+        made.add_case("batch 4", reference + np.array([0.0, 2e-8]), reference, steady([0] * 4))
+        assert made.passed == one_scale
+
+
 def test_a_channel_of_zeros_and_channels_of_changing_number_are_left_to_the_whole():
     made = OutputRecord("y", "real")
     made.add_floor(np.array([[400.0, 0.0, 0.5]]), np.array([[400.0, 0.0, 0.5]]), steady([0]))
