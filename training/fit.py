@@ -59,9 +59,8 @@ class Fit:
         self.turns = turns_of(recipe)
         made = [make_optimizer(self.network.get_submodule(turn.part).parameters(), self.settings) for turn in self.turns]
         self.model, *self.optimizers = fabric.setup(self.network, *made)
-        for graph in original.graphs:
-            for method in set(graph.methods) - {"forward"}:
-                self.model.mark_forward_method(method)
+        for method in _methods(self.network):
+            self.model.mark_forward_method(method)
         self.average = _copy(self.network) if self.settings.average else {}
         self.best: Tensors = {}
         self.progress: dict[str, Any] = {"curves": {name: [] for name in CURVES}, "best": None, "waited": 0, "s": 0.0}
@@ -98,20 +97,21 @@ class Fit:
         for number, index in enumerate(batches):
             batch = {name: tensor[index] for name, tensor in self.train.items()}
             self._set_lr(epoch + number / len(batches))
-            loss = self._step(batch, generator)
+            loss = self._step(epoch, batch, generator)
             total, rows = total + loss * len(index), rows + len(index)
             if number % 10 == 0:
                 speed = rows / (time.perf_counter() - started)
                 bar.update(task, completed=epoch + (number + 1) / len(batches), figures=self._figures(loss, speed))
         self._finish_epoch(epoch, total / rows, rows / (time.perf_counter() - started), started)
 
-    def _step(self, batch: Batch, generator: torch.Generator) -> float:
-        """One step of every turn; the sum of their losses."""
+    def _step(self, epoch: int, batch: Batch, generator: torch.Generator) -> float:
+        """One step of every turn that is active in this epoch; the sum of their losses."""
         if self.recipe.augment:
             batch = self.recipe.augment(batch, self.settings, generator)
         total = sum(
             self._turn(turn, optimizer, batch, generator)
             for turn, optimizer in zip(self.turns, self.optimizers, strict=True)
+            if turn.active(epoch)
         )
         if self.settings.average:
             _blend(self.average, self.network, self.settings.average)
@@ -163,7 +163,7 @@ class Fit:
         with torch.no_grad():
             for start in range(0, rows, size):
                 batch = {name: tensor[start : start + size] for name, tensor in self.validation.items()}
-                losses = [turn.objective(self.model, batch, generator).item() for turn in self.turns]
+                losses = [turn.objective(self.model, batch, generator).item() for turn in self.turns if turn.active(epoch)]
                 total += sum(losses) * len(batch["targets"])
         judged = (epoch + 1) % self.settings.metric_every == 0 or epoch + 1 == self.settings.epochs
         metric = score(self.original, self.recipe.metric, self.samples, size, self.codec) if judged else None
@@ -218,6 +218,11 @@ def turns_of(recipe: Recipe) -> tuple[Turn, ...]:
     if isinstance(recipe.objective, tuple):
         return recipe.objective
     return (Turn(objective=cast(Objective, recipe.objective), part=""),)
+
+
+def _methods(network: torch.nn.Module) -> list[str]:
+    """The public methods of a network's own class: objectives may call them."""
+    return [name for name, value in vars(type(network)).items() if callable(value) and name[0] != "_" and name != "forward"]
 
 
 def score(original: Original, metric: str, arrays: Arrays, rows: int, codec: Codec | None = None) -> float:

@@ -26,10 +26,18 @@ Curves = dict[str, list[float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One of the steps that alternate in every batch: `objective` changes the parameters of the sub-module `part` only."""
+    """One of the steps that alternate in every batch: `objective` changes the parameters of the sub-module `part` only.
+
+    It takes part in the epochs from `first`, counted from 0, up to `last`, which is not one of them; None is to the end.
+    """
 
     objective: Objective
     part: str
+    first: int = 0
+    last: int | None = None
+
+    def active(self, epoch: int) -> bool:
+        return self.first <= epoch and (self.last is None or epoch < self.last)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +73,13 @@ class Recipe:
 
     `files` writes what the artifact must carry (a tokenizer, say) into a folder; `codec` gives the settings of the task's
     codec; both see the training rows. `learn` gives the arrays that training batches are cut from, by split and codec
-    settings (with `files`, the folder, where there is one): the inputs of the first graph and `targets` where there is none.
-    `augment` changes each training batch. `objective` is the mean loss of a batch, or turns that alternate. Where no gradient
-    leads to the weights `fit` puts them into the original, from what `learn` gave, by settings and seed; it returns curves, a
-    value an epoch, or none. An estimator with neither is fitted by its own method. `extend` adds arrays to the evaluation samples (inputs of later graphs, noise),
-    `pictures` draws what the model card shows. `publish` makes a smaller test split, which golden samples are taken from,
-    where a single item is too large for that. `reference` holds the published figures that ours stand beside.
+    settings (with `files`, the folder, where there is one): the inputs of the first graph and `targets` where there is
+    none. `augment` changes each training batch. `objective` is the mean loss of a batch, or turns that alternate or follow
+    one another. Where no gradient leads to the weights `fit` puts them into the original, from what `learn` gave, by
+    settings and seed; it returns curves, a value an epoch, or none. An estimator with neither is fitted by its own method.
+    `extend` adds arrays to the evaluation samples (inputs of later graphs, noise), `pictures` draws what the model card
+    shows. `publish` makes a smaller test split, which golden samples are taken from, where a single item is too large for
+    that. `reference` holds the published figures that ours stand beside.
     """
 
     family: str

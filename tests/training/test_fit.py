@@ -230,6 +230,27 @@ def test_turns_change_only_their_own_part(run_recipe, tmp_path):
         assert all(same[name] for name in same if not name.startswith(part))
 
 
+def test_turns_follow_one_another(run_recipe, tmp_path):
+    """The encoder is trained in the first epoch only, the decoder in the second."""
+    recipe = recipe_of("vae-mnist", [*SMALL, "epochs=2", "keep=last"])
+    turns = (
+        Turn(objective=recipe.objective, part="encoder", last=1),
+        Turn(objective=recipe.objective, part="decoder", first=1, last=2),
+    )
+    weights = {}
+    for epochs in (1, 2):
+        settings = dataclasses.replace(recipe.settings, epochs=epochs, schedule="constant")
+        run_recipe("vae-mnist", dataclasses.replace(recipe, objective=turns, settings=settings), tmp_path / str(epochs))
+        weights[epochs] = Original.load(tmp_path / str(epochs) / CHECKPOINT).model.state_dict()
+    torch.manual_seed(0)
+    begun = Original.build(recipe.family, recipe.config).model.state_dict()
+    moved = [
+        {name.split(".")[0] for name in begun if not torch.equal(before[name], after[name])}
+        for before, after in ((begun, weights[1]), (weights[1], weights[2]))
+    ]
+    assert moved == [{"encoder"}, {"decoder"}]
+
+
 def test_batches_are_cut_from_what_the_recipe_learns_and_changed_by_it(run_recipe, tmp_path):
     recipe = recipe_of("softmax-digits", [*SMALL, "epochs=1"])
     seen = []
