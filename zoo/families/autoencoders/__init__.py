@@ -1,0 +1,1 @@
+"""Models that find a code from which their input can be rebuilt."""
