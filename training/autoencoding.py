@@ -83,11 +83,11 @@ def decode_inputs(original: Original, samples: Arrays) -> Arrays:
     return {"decode/code": original.call(original.graph("encode"), {"x": samples["encode/x"]})["code"]}
 
 
-def reconstructions(original: Original, samples: Arrays) -> Image:
-    """Pictures, and below each what its code is decoded to."""
+def reconstructions(original: Original, samples: Arrays, *, log_odds: bool = True) -> Image:
+    """Pictures, and below each what its code is decoded to: log-odds of the pixels, or intensities."""
     x, code = samples["encode/x"][:COLUMNS], samples["decode/code"][:COLUMNS]
-    rebuilt = 1 / (1 + np.exp(-original.call(original.graph("decode"), {"code": code})["logits"]))
-    return rows_of_pictures(x, rebuilt)
+    (rebuilt,) = original.call(original.graph("decode"), {"code": code}).values()
+    return rows_of_pictures(x, 1 / (1 + np.exp(-rebuilt)) if log_odds else rebuilt.clip(0, 1))
 
 
 def features(original: Original) -> Image:

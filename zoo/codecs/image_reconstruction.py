@@ -9,22 +9,26 @@ import numpy as np
 from zoo.calls import Call, Plan
 from zoo.codecs import Answer
 from zoo.codecs.picture import PictureInput, png_data_url
-from zoo.spec import Raws
+from zoo.spec import Arrays, Raws
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageReconstruction(PictureInput):
-    """`code` names the output of `encode` that `decode` takes as `code_input`; `output` has logits of the pixels."""
+    """`code` names the output of `encode` that `decode` takes as `code_input`; `output` has the pixels.
+
+    They are log-odds, or where `log_odds` is false intensities, of which those beyond 0 … 1 are cut.
+    """
 
     code: str = "mean"
     code_input: str = "z"
     output: str = "logits"
+    log_odds: bool = True
 
     def predict(self, raws: Raws) -> Plan[list[Answer]]:
         x = self.encode(raws)
         encoded = yield Call("encode", x)
         decoded = yield Call("decode", {self.code_input: encoded[self.code]})
-        pictures = 1 / (1 + np.exp(-decoded[self.output].astype(np.float64)))
+        pictures = self.intensities(decoded)
         originals = x[self.port] * self.std + self.mean
         return [
             {
@@ -34,6 +38,11 @@ class ImageReconstruction(PictureInput):
             }
             for row in range(len(raws))
         ]
+
+    def intensities(self, decoded: Arrays) -> np.ndarray:
+        """Pictures (rows, pixels) of 0 … 1, in float64, from the outputs of `decode`."""
+        values = decoded[self.output].astype(np.float64)
+        return 1 / (1 + np.exp(-values)) if self.log_odds else values.clip(0, 1)
 
 
 CODEC = ImageReconstruction

@@ -10,16 +10,16 @@ from collections.abc import Mapping
 import numpy as np
 
 from zoo.calls import Call, Plan
+from zoo.codecs.image_reconstruction import ImageReconstruction
 
 DIRECTION = -1
 
 
-def score(arrays: Mapping[str, np.ndarray]) -> Plan[np.ndarray]:
+def score(arrays: Mapping[str, np.ndarray], codec: ImageReconstruction) -> Plan[np.ndarray]:
     """One error a row of `encode/x`."""
     encoded = yield Call("encode", {"x": arrays["encode/x"]})
-    decoded = yield Call("decode", {"code": encoded["code"]})
-    rebuilt = 1 / (1 + np.exp(-decoded["logits"].astype(np.float64)))
-    return np.square(rebuilt - _wanted(arrays)).sum(axis=1)
+    decoded = yield Call("decode", {codec.code_input: encoded[codec.code]})
+    return np.square(codec.intensities(decoded) - _wanted(arrays)).sum(axis=1)
 
 
 def _wanted(arrays: Mapping[str, np.ndarray]) -> np.ndarray:

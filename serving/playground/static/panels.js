@@ -24,6 +24,8 @@ const PANELS = {
   translation: translationPanel,
 };
 
+const MAX_SLIDERS = 32; // of a longer code nobody moves each number
+
 export const STREAM = "stream"; // the form of models whose answers grow
 
 export function hasPanel(task) {
@@ -101,6 +103,10 @@ function translationPanel(context) {
   return { ...panel, answer: h("div", { className: "stack" }, panel.answer, table.element) };
 }
 
+function codeSize({ graphs }, name) {
+  return Math.max(...graphs.flatMap(({ inputs }) => inputs.filter((port) => port.name === name).map(({ shape }) => shape.at(-1))));
+}
+
 /** A picture's answer, and its code as sliders beside it. */
 function latentPanel(context) {
   const problem = h("p", { className: "headline bad", role: "alert", hidden: true });
@@ -108,8 +114,9 @@ function latentPanel(context) {
     problem.textContent = sentence;
     problem.hidden = !sentence;
   };
-  const { code, code_input, output } = context.model.codec;
-  const intensity = (logit) => 1 / (1 + Math.exp(-logit));
+  const { code, code_input, output, log_odds } = context.model.codec;
+  if (codeSize(context.model, code_input) > MAX_SLIDERS) return plainPanel(pictureInput, context);
+  const intensity = log_odds ? (logit) => 1 / (1 + Math.exp(-logit)) : (value) => Math.min(Math.max(value, 0), 1);
   const sliders = latentSliders({ ...context, code: code_input, output, intensity, onproblem });
   const panel = plainPanel(pictureInput, context, ({ predictions: [prediction] }) => sliders.set(prediction[code]));
   return {
