@@ -170,7 +170,7 @@ def bench_serve(context: typer.Context) -> None:
 
 def _readable(answer: dict[str, Any]) -> str:
     """Label and probabilities on one line; other answers as name and value, pictures left out."""
-    if "label" in answer:
+    if "probabilities" in answer:
         ordered = sorted(answer["probabilities"].items(), key=lambda item: -item[1])
         return f"{answer['label']}  ({', '.join(f'{name} {p:.4f}' for name, p in ordered if p >= 0.0001)})"
     return ", ".join(f"{name} {_short(value)}" for name, value in answer.items())
@@ -181,6 +181,8 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         more = f", … {len(value)} in all; --json prints them" if len(value) > MOST_SHOWN else ""
         return "[" + ", ".join(map(_item, value[:MOST_SHOWN])) + more + "]"
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{name} {_item(each)}" for name, each in value.items()) + ")"
     if isinstance(value, float):
         return f"{value:.5f}"
     if isinstance(value, str) and value.startswith("data:"):

@@ -69,18 +69,22 @@ def _interval(metric: Metric, scores: np.ndarray) -> dict[str, Any]:
 
 
 def _classes(artifact: Artifact, arrays: Mapping[str, np.ndarray], outputs: Mapping[str, Arrays]) -> dict[str, Any]:
-    """Confusion matrix (rows: truth, columns: answer) and the mean of the largest probability; of classifiers only.
+    """Confusion matrix (rows: truth, columns: answer) and, of probabilities, the mean of the largest.
 
-    Targets below 0 are not judged.
+    Of classifiers that give each item one label only. Targets below 0 are not judged.
     """
     codec: Any = make_codec(artifact.manifest.task, artifact.manifest.codec, artifact.folder / FILES)
     labels = getattr(codec, "labels", ())
-    if not 2 <= len(labels) <= MAX_CLASSES or not hasattr(codec, "output") or codec.graph not in outputs:
+    kind = getattr(codec, "scores", "logits")
+    if not 2 <= len(labels) <= MAX_CLASSES or not hasattr(codec, "output") or codec.graph not in outputs or kind == "flags":
         return {}
     targets = arrays["targets"].ravel()
     judged = targets >= 0
     scores = outputs[codec.graph][codec.output]
-    probabilities = softmax(scores) if getattr(codec, "scores", "logits") == "logits" else scores
     confusion = np.zeros((len(labels), len(labels)), dtype=np.int64)
-    np.add.at(confusion, (targets[judged], probabilities[judged].argmax(axis=1)), 1)
-    return {"confusion": confusion.tolist(), "confidence": float(probabilities[judged].max(axis=1).mean())}
+    np.add.at(confusion, (targets[judged], scores[judged].argmax(axis=1)), 1)
+    found = {"confusion": confusion.tolist()}
+    if kind == "margins":
+        return found
+    probabilities = softmax(scores) if kind == "logits" else scores
+    return {**found, "confidence": float(probabilities[judged].max(axis=1).mean())}

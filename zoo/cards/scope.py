@@ -38,12 +38,14 @@ def _limits(manifest: Manifest, codec: Codec, evaluation: dict[str, Any] | None)
         "how it does on data from elsewhere is not known."
         + (f" {manifest.data['note']}" if manifest.data.get("note") else "")
     ]
-    if labels := manifest.codec.get("labels"):
+    labels = manifest.codec.get("labels")
+    if labels and getattr(codec, "scores", "") != "flags":  # flags may all be off
         lines.append(
             f"It gives one of its {len(labels)} labels to whatever it is shown; there is no answer for anything else."
         )
     if evaluation and "confusion" in evaluation:
-        lines += [_sureness(evaluation), _weakest(manifest.codec["labels"], evaluation["confusion"])]
+        lines += [_sureness(evaluation)] if "confidence" in evaluation else []
+        lines.append(_weakest(manifest.codec["labels"], evaluation["confusion"]))
     lines += [
         f"The axis `{axis.name}` has {axis.low} to {axis.high} steps."
         for graph in manifest.graphs

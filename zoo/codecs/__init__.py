@@ -26,6 +26,7 @@ from zoo.errors import UnknownNameError, UsageError
 from zoo.spec import Arrays, Raws
 
 Answer = dict[str, Any]
+_SHARED = ("__init__", "classes", "picture", "read", "table")  # files that are no task's
 
 
 class Codec(Protocol):
@@ -40,7 +41,7 @@ class Codec(Protocol):
 def task_names() -> tuple[str, ...]:
     """Tasks that have a codec, sorted."""
     stems = (path.stem for path in Path(__file__).parent.glob("*.py"))
-    return tuple(sorted(stem.replace("_", "-") for stem in stems if stem not in ("__init__", "classes", "read", "picture")))
+    return tuple(sorted(stem.replace("_", "-") for stem in stems if stem not in _SHARED))
 
 
 def make_codec(task: str, settings: Mapping[str, Any], files: Path | None = None) -> Codec:

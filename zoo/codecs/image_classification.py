@@ -6,24 +6,27 @@ from dataclasses import dataclass
 
 from zoo.calls import Call, Plan
 from zoo.codecs import Answer
-from zoo.codecs.classes import class_answers, softmax
+from zoo.codecs.classes import ANSWERS, check_scores
 from zoo.codecs.picture import PictureInput
 from zoo.spec import Raws
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageClassification(PictureInput):
-    """`output` names the port with the scores; `scores` says whether it has logits or probabilities."""
+    """`output` names the port with the scores; `scores` says whether it has logits, probabilities or margins."""
 
     labels: tuple[str, ...]
     graph: str = "predict"
     output: str = "logits"
     scores: str = "logits"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_scores(self.scores)
+
     def predict(self, raws: Raws) -> Plan[list[Answer]]:
         outputs = yield Call(self.graph, self.encode(raws))
-        scores = outputs[self.output]
-        return class_answers(softmax(scores) if self.scores == "logits" else scores, self.labels)
+        return ANSWERS[self.scores](outputs[self.output], self.labels)
 
 
 CODEC = ImageClassification

@@ -67,6 +67,12 @@ def read_table(data: bytes) -> np.ndarray:
 
     Raises CodecError for ragged rows and for a cell that is no number.
     """
+    rows = read_cells(data)
+    return numbers_of(rows if has_number(rows[0]) else rows[1:])
+
+
+def read_cells(data: bytes) -> list[list[str]]:
+    """The cells of each row of a CSV, blank rows left out. Raises CodecError where there is none."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -75,8 +81,18 @@ def read_table(data: bytes) -> np.ndarray:
         rows = [row for row in csv.reader(io.StringIO(text, newline="")) if any(cell.strip() for cell in row)]
     except csv.Error as error:  # a cell of more than 131,072 characters, say
         raise CodecError(f"The CSV cannot be read ({error}); send comma-separated rows of numbers.") from error
-    if rows and not any(_is_number(cell) for cell in rows[0]):
-        rows = rows[1:]
+    if not rows:
+        raise CodecError("The CSV holds no row of numbers; send at least one.")
+    return rows
+
+
+def has_number(row: list[str]) -> bool:
+    """Whether a row is one of numbers: a first row without any is one of names."""
+    return any(_is_number(cell) for cell in row)
+
+
+def numbers_of(rows: list[list[str]]) -> np.ndarray:
+    """Rows of cells as float64 (rows, columns). Raises CodecError for ragged rows and for a cell that is no number."""
     if not rows:
         raise CodecError("The CSV holds no row of numbers; send at least one.")
     for number, row in enumerate(rows, start=1):

@@ -42,7 +42,9 @@ export class AnswerView {
 }
 
 function headline(predictions) {
-  const [{ label, probabilities }] = predictions;
+  const [{ label, labels, probabilities, value, unit, interval_95 }] = predictions;
+  if (Array.isArray(labels)) return labels.join(", ") || "none";
+  if (typeof value === "number") return `${short(value)}${unit ? ` ${unit}` : ""}${interval_95 ? ` · 95 % between ${interval_95.map(short).join(" and ")}` : ""}`;
   if (label === undefined) return "";
   return probabilities ? `${label} · ${percent(probabilities[label])}` : String(label);
 }
@@ -53,22 +55,27 @@ const KINDS = [
   { is: (value) => typeof value === "number", make: (name, value) => fact(name, short(value)) },
   { is: (value) => typeof value === "string", make: fact },
   { is: isNumbers, make: numbers },
+  { is: isScores, make: scores },
   { is: areDetections, make: (_, value) => detectionsTable(value) },
 ];
 
-/** Elements for the fields of one prediction, by what each holds; the label stands above, the rest in the JSON. */
-function predictionParts({ label, ...fields }) {
-  const rank = (value) => KINDS.findIndex(({ is }) => is(value));
-  const known = Object.entries(fields).filter(([, value]) => rank(value) >= 0);
-  return known.sort((a, b) => rank(a[1]) - rank(b[1])).map(([name, value]) => KINDS[rank(value)].make(name, value));
+/** Elements for the fields of one prediction, by what each holds; what the headline says stands above, the rest in the JSON. */
+function predictionParts({ label, labels, value, unit, interval_95, ...fields }) {
+  const rank = ([name, value]) => KINDS.findIndex(({ is }) => is(value, name));
+  const known = Object.entries(fields).filter((field) => rank(field) >= 0);
+  return known.sort((a, b) => rank(a) - rank(b)).map((field) => KINDS[rank(field)].make(...field));
 }
 
 function isPicture(value) {
   return typeof value === "string" && value.startsWith("data:image/");
 }
 
-function isShares(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every((one) => one >= 0 && one <= 1);
+function isShares(value, name) {
+  return name === "probabilities" && typeof value === "object" && value !== null && Object.values(value).every((one) => one >= 0 && one <= 1);
+}
+
+function isScores(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && isNumbers(Object.values(value));
 }
 
 function isNumbers(value) {
@@ -86,6 +93,12 @@ function fact(name, text) {
 function numbers(name, values) {
   const shown = values.slice(0, 64).map(short).join("  ");
   return h("details", {}, h("summary", {}, `${words(name)}, ${values.length} numbers`), h("p", { className: "numbers" }, shown));
+}
+
+/** Numbers by label that are no shares of a whole: a row each. */
+function scores(name, values) {
+  const rows = Object.entries(values).map(([label, value]) => h("tr", {}, h("th", { scope: "row" }, label), h("td", {}, short(value))));
+  return h("table", { className: "scores" }, h("caption", { className: "quiet" }, words(name)), h("tbody", {}, ...rows));
 }
 
 function pictureOf(name, url) {

@@ -10,6 +10,7 @@ import { latentSliders } from "./latent.js";
 import { pictureInput } from "./picture-input.js";
 import { seriesInput } from "./series-input.js";
 import { streamPanel } from "./stream.js";
+import { tableInput } from "./table.js";
 import { tensorForm } from "./tensors.js";
 import { attentionTable, sentenceInput } from "./translation.js";
 
@@ -21,6 +22,8 @@ const PANELS = {
   "object-detection": (context) => plainPanel(photoInput, context),
   "series-classification": (context) => plainPanel(seriesInput, context),
   "series-forecasting": forecastPanel,
+  "tabular-classification": (context) => plainPanel(tableInput, context),
+  "tabular-regression": (context) => plainPanel(tableInput, context),
   translation: translationPanel,
 };
 
