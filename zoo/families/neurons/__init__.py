@@ -1,0 +1,1 @@
+"""Single neurons and small circuits of them."""
