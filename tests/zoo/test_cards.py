@@ -26,6 +26,7 @@ from zoo.cards.intervals import bootstrap_interval, wilson_interval
 from zoo.cards.markdown import table, with_links
 from zoo.cards.measured import measured, record
 from zoo.codecs.picture import PictureInput
+from zoo.codecs.table import TableInput
 from zoo.errors import IntegrityError
 from zoo.hub import EMBEDDED, GOLDEN, Hub
 from zoo.manifest import CARD
@@ -236,7 +237,7 @@ def write_sample(artifact, folder):
     if isinstance(codec, PictureInput):
         Image.fromarray(np.uint8(raw / codec.white * 255)).save(folder / name)
     elif name == "input.csv":
-        np.savetxt(folder / name, raw, delimiter=",")
+        np.savetxt(folder / name, raw[None] if isinstance(codec, TableInput) else raw, delimiter=",")
     elif name == "input.json":
         instance = codec.instance(raw) if hasattr(codec, "instance") else raw.tolist()
         (folder / name).write_text(json.dumps({"instances": [instance]}))
