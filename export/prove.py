@@ -225,12 +225,15 @@ def _check_refusals(graph: Graph, rng: np.random.Generator) -> list[str]:
 
 
 def _check_floors(graph: Graph, records: Records) -> list[str]:
-    """A floor that comes from a conversion could hide the converter's own fault: it must be small."""
+    """A floor that comes from a conversion could hide the converter's own fault: it must be small.
+
+    Where the output hardly varies (all rows in one leaf, say), rounding is all there is: some ulps are.
+    """
     broken = []
     for record in records.values():
         port = next(port for port in graph.outputs if port.name == record.output)
         spread = record.high - record.low
-        if port.is_float and record.floor > max(MAX_RELATIVE_FLOOR * spread, np.spacing(np.float32(record.largest))):
+        if port.is_float and record.floor > max(MAX_RELATIVE_FLOOR * spread, MAX_ULPS * ulp32(record.largest)):
             broken.append(
                 f"{record.kind}: float32 moves output {record.output!r} by {record.floor:.3g}, more than "
                 f"{MAX_RELATIVE_FLOOR:g} of its spread {spread:.3g}; compute it in float64 inside the graph"
