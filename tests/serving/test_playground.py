@@ -27,8 +27,14 @@ from zoo.hub import EMBEDDED
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
 PICTURES, NUMBERS, SERIES, CODES = "convnet-mnist", "random-forest-digits", "lstm-japanese-vowels", "vae-mnist"
-DRAWN, GRAPHS = "dcgan-mnist", "gcn-cora"
-MODELS = (PICTURES, NUMBERS, SERIES, CODES, DRAWN, GRAPHS)
+DRAWN, GRAPHS, ROWS, FLAGS, VALUES = (
+    "dcgan-mnist",
+    "gcn-cora",
+    "perceptron-iris",
+    "mcculloch-pitts-gates",
+    "gaussian-process-sine",
+)
+MODELS = (PICTURES, NUMBERS, SERIES, CODES, DRAWN, GRAPHS, ROWS, FLAGS, VALUES)
 KEY = "a-key-of-a-client-0123456789"
 JSON = {"Content-Type": "application/json"}
 
@@ -276,6 +282,41 @@ def test_a_graph_is_drawn_coloured_joined_and_refused(visit: Open, zoo: Any) -> 
     expect(dots).to_have_count(2)
     [first, _] = predict(zoo, GRAPHS, written.input_value())["nodes"]
     expect(dots.nth(0)).to_have_attribute("aria-label", f"Node 0: {first['label']}")
+
+
+def test_a_row_of_a_table_is_filled_in_and_answered(visit: Open, zoo: Any) -> None:
+    page = visit(zoo, ROWS)
+    row = example(zoo, ROWS, "not setosa")
+    fields = page.locator("#input input")
+    expect(fields).to_have_count(4)
+    assert all(float(field.input_value()) > 0 for field in fields.all()), "the first example is there from the start"
+    page.get_by_role("button", name="Example not setosa", exact=True).click()
+    expect(headline(page)).to_have_text("not setosa")
+    assert {field.get_attribute("aria-label"): float(field.input_value()) for field in fields.all()} == row
+    page.get_by_label("petal length").fill("1.4")
+    page.get_by_label("petal width").fill("0.2")
+    expect(headline(page)).to_have_text("setosa")
+    scores = predict(zoo, ROWS, json.dumps({"instances": [{**row, "petal length": 1.4, "petal width": 0.2}]}))["scores"]
+    expect(page.locator(".scores td")).to_have_text([f"{score:.3g}" for score in scores.values()])
+    page.get_by_label("petal width").fill("")
+    expect(headline(page)).to_have_text("The column petal width has no number.")
+
+
+def test_gates_that_are_on_are_named(visit: Open, zoo: Any) -> None:
+    page = visit(zoo, FLAGS)
+    for first, second, on in (("0", "0", "NAND, NOR"), ("1", "0", "OR, NAND, XOR"), ("1", "1", "OR, AND")):
+        page.get_by_label("x1").fill(first)
+        page.get_by_label("x2").fill(second)
+        expect(headline(page)).to_have_text(on)
+
+
+def test_a_value_stands_with_its_interval(visit: Open, zoo: Any) -> None:
+    page = visit(zoo, VALUES)
+    page.get_by_label("x", exact=True).fill("0.5")
+    prediction = predict(zoo, VALUES, "0.5", "text/csv")
+    low, high = (f"{end:.3g}" for end in prediction["interval_95"])
+    expect(headline(page)).to_have_text(f"{prediction['value']:.3g} · 95 % between {low} and {high}")
+    expect(page.locator(".fact")).to_have_text(f"standard deviation {prediction['standard_deviation']:.3g}")
 
 
 def test_a_picture_is_chosen_or_dropped(visit: Open, zoo: Any, tmp_path: Path) -> None:

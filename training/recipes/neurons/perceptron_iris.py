@@ -37,7 +37,7 @@ def codec(train: Split) -> dict[str, Any]:
 def fit(original: Original, samples: Arrays, settings: Settings, seed: int) -> Curves:
     """Mistakes of every pass; the last has none unless there were no more passes."""
     x = with_bias(samples["x"].astype(np.float64))
-    small = np.random.default_rng(seed).normal(scale=SMALL, size=x.shape[1])
+    small = np.random.default_rng(seed).normal(scale=SMALL, size=(x.shape[1],))
     weights, mistakes = learn(x, 2 * samples["targets"] - 1, small, perceptron, rate=settings.lr, epochs=settings.epochs)
     with torch.no_grad():
         original.model.unit.bias.fill_(weights[0])
