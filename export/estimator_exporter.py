@@ -41,7 +41,7 @@ def export_estimator(estimator: Any, graph: Graph, opset: int) -> onnx.ModelProt
 
 
 def _options(estimator: Any, graph: Graph) -> dict[str, bool]:
-    """What the converter must be told: scores as a tensor, and as the decision function gives them where that is asked for."""
+    """What the converter must be told: scores as a tensor, and the raw ones where the decision function is asked for."""
     if "decision_function" in graph.methods:
         return {"zipmap": False, "raw_scores": True}
     return {"zipmap": False} if hasattr(estimator, "predict_proba") else {}
