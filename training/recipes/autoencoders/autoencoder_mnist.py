@@ -1,4 +1,4 @@
-"""autoencoder-mnist: 128 hidden features from which a digit is rebuilt.
+"""autoencoder-mnist: 32 hidden features from which a digit is rebuilt.
 
 Data: MNIST, 54,000 pictures to fit on, 6,000 to validate on, the 10,000 of the test split scored once. The network is that
 of a published table of widths by epochs whose loss, optimiser and activations are open: here the squared error a picture,
@@ -32,8 +32,8 @@ def pictures(original: Original, samples: Arrays) -> dict[str, Image]:
 
 RECIPE = Recipe(
     family="autoencoder",
-    config=Config(hidden=128),
-    summary="Autoencoder of 128 features on MNIST",
+    config=Config(hidden=32),
+    summary="Autoencoder of 32 features on MNIST",
     load=mnist.load,
     codec=codec,
     metric="reconstruction_error",

@@ -1,4 +1,4 @@
-"""contractive-autoencoder-mnist: 196 hidden features that move little when the digit does.
+"""contractive-autoencoder-mnist: 100 hidden features that move little when the digit does.
 
 Data: MNIST, 54,000 pictures to fit on, 6,000 to validate on, the 10,000 of the test split scored once. A tenth of the
 squared Frobenius norm of the Jacobian of the code is added to the squared error (Rifai et al. 2011).
@@ -31,8 +31,8 @@ def pictures(original: Original, samples: Arrays) -> dict[str, Image]:
 
 RECIPE = Recipe(
     family="autoencoder",
-    config=Config(hidden=196, activation="sigmoid"),
-    summary="Contractive autoencoder of 196 features on MNIST",
+    config=Config(hidden=100, activation="sigmoid"),
+    summary="Contractive autoencoder of 100 features on MNIST",
     load=mnist.load,
     codec=codec,
     metric="reconstruction_error",

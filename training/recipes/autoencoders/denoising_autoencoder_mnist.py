@@ -1,8 +1,8 @@
-"""denoising-autoencoder-mnist: 256 hidden features from which a digit is rebuilt without the noise that lies on it.
+"""denoising-autoencoder-mnist: 100 hidden features from which a digit is rebuilt without the noise that lies on it.
 
 Data: MNIST, 54,000 pictures to fit on, 6,000 to validate on, the 10,000 of the test split scored once. To each pixel, from
 0 to 1, noise of standard deviation 0.5 is added and the sum cut to 0 … 1: anew in every epoch of the training, fixed for
-the other splits.
+the other splits. The noisy pictures themselves have a squared error of 90.7.
 
     python -m training.recipes.autoencoders.denoising_autoencoder_mnist --seed 0
 """
@@ -25,13 +25,14 @@ from zoo.original import Original
 from zoo.spec import Arrays
 
 NOISE = 0.5
+NOTE = "Noise of standard deviation 0.5 is added; the noisy pictures themselves have an error of 90.7."
 COLUMNS = 10
 
 
 def load() -> Dataset:
     """Noisy pictures as raws, and the clean ones, 0 … 1, as targets."""
     clean = mnist.load()
-    return dataclasses.replace(clean, train=_noisy(clean.train, 1), test=_noisy(clean.test, 2), note="With noise added.")
+    return dataclasses.replace(clean, train=_noisy(clean.train, 1), test=_noisy(clean.test, 2), note=NOTE)
 
 
 def _noisy(split: Split, seed: int) -> Split:
@@ -60,8 +61,8 @@ def pictures(original: Original, samples: Arrays) -> dict[str, Image]:
 
 RECIPE = Recipe(
     family="autoencoder",
-    config=Config(hidden=256),
-    summary="Denoising autoencoder of 256 features on MNIST",
+    config=Config(hidden=100),
+    summary="Denoising autoencoder of 100 features on MNIST",
     load=load,
     codec=codec,
     metric="reconstruction_error",

@@ -1,4 +1,4 @@
-"""sparse-autoencoder-mnist: 196 hidden features of which each is active on a twentieth of the digits.
+"""sparse-autoencoder-mnist: 100 hidden features of which each is active on a twentieth of the digits.
 
 Data: MNIST, 54,000 pictures to fit on, 6,000 to validate on, the 10,000 of the test split scored once. The divergence of
 each feature's mean activity from 0.05 is added to the squared error (Ng 2011).
@@ -31,8 +31,8 @@ def pictures(original: Original, samples: Arrays) -> dict[str, Image]:
 
 RECIPE = Recipe(
     family="autoencoder",
-    config=Config(hidden=196, activation="sigmoid"),
-    summary="Sparse autoencoder of 196 features on MNIST",
+    config=Config(hidden=100, activation="sigmoid"),
+    summary="Sparse autoencoder of 100 features on MNIST",
     load=mnist.load,
     codec=codec,
     metric="reconstruction_error",
