@@ -41,6 +41,11 @@ def test_points_are_read_one_or_many(form):
         assert encoded["limit"].dtype == np.int64
 
 
+def test_a_point_may_stand_in_a_column():
+    [raw] = POINTS.read(b"0.5\n-1\n0\n", "text/csv")
+    assert POINTS.encode([raw])["x"].tolist() == [[0.5, -1, 0]]
+
+
 def test_a_point_is_answered_by_a_state():
     answers = drive(POINTS.predict([np.array([0.5, -1, 0])] * 2), completed([1, -1, 1]))
     assert answers == [{"state": [1, -1, 1]}] * 2

@@ -76,8 +76,8 @@ class PatternCompletion:
         return x
 
     def _points(self, array: np.ndarray) -> np.ndarray:
-        """(rows, units), from points or a single one."""
-        if array.shape == (self.units,) or array.shape[1:] == (self.units,):
+        """(rows, units), from points or a single one, which a table may have in one column."""
+        if array.shape in ((self.units,), (self.units, 1)) or array.shape[1:] == (self.units,):
             return array.reshape(-1, self.units)
         raise CodecError(f"The point has shape {list(array.shape)}; send {self.units} numbers a point.")
 

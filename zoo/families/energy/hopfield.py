@@ -70,8 +70,11 @@ class Hopfield(nn.Module):
         return self.grow * along_UU + self.shrink * (torch.eye(len(along_UU)).to(along_UU) - along_UU)
 
     def step(self, x_BU: Tensor) -> Tensor:
-        along_BU = functional.linear(x_BU, self.basis) @ self.basis
-        return (self.shrink * x_BU + (self.grow - self.shrink) * along_BU + self.bias).clamp(-1, 1)
+        """The next state, computed in float64: growth would make much of how a sum was rounded."""
+        basis_RU, wide_BU = self.basis.double(), x_BU.double()
+        along_BU = functional.linear(wide_BU, basis_RU) @ basis_RU
+        next_BU = self.shrink * wide_BU + (self.grow - self.shrink) * along_BU + self.bias.double()
+        return next_BU.clamp(-1, 1).to(x_BU)
 
     def recall(self, x_BU: Tensor, limit_B: Tensor) -> Tensor:
         """The state that each row comes to."""
