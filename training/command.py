@@ -71,14 +71,12 @@ def study(
     docs: Annotated[Path, typer.Option(help="Folder of the table.")] = Path("docs/studies"),
 ) -> None:
     """Run a published table again; the same command goes on after an interruption."""
-    from training.study import Row, load_study, run_study
+    from training.study import Row, run_study
     from training.train import make_fabric, recipe_of
     from training.train import train as train_seed
     from zoo.run import Run
 
-    model = load_study(name).model
-
-    def train_row(row: Row, seed: int, folder: Path) -> Run:
+    def train_row(model: str, row: Row, seed: int, folder: Path) -> Run:
         console.print(f"{row.name}, seed {seed}")
         recipe = recipe_of(model, list(row.assignments))
         fabric = make_fabric(recipe, folder, devices="auto", num_nodes=1, precision=None)

@@ -1,14 +1,14 @@
 """Studies: a published table, run again. `training/studies/<study>.py` holds `STUDY`.
 
 A study trains one run a row below `runs/studies/<study>/`, resumable like any run, and writes our figures beside the
-published ones to `docs/studies/<study>.md` and `.csv`.
+published ones to `docs/studies/<study>.md` and `.csv`. One that has nothing to train is `Measured`.
 """
 
 from __future__ import annotations
 
 import csv
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -44,6 +44,21 @@ class Study:
     rows: tuple[Row, ...]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A table for which no run is trained: `measure` gives its lines, as text in the order of `columns`.
+
+    `remark` stands below the table.
+    """
+
+    title: str
+    source: str
+    note: str
+    columns: tuple[str, ...]
+    measure: Callable[[], list[tuple[str, ...]]]
+    remark: str
+
+
 @cache
 def study_modules() -> dict[str, str]:
     """Module of each study by its name, sorted."""
@@ -51,19 +66,21 @@ def study_modules() -> dict[str, str]:
     return {path.stem.replace("_", "-"): f"training.studies.{path.stem}" for path in paths if path.stem != "__init__"}
 
 
-def load_study(name: str) -> Study:
+def load_study(name: str) -> Study | Measured:
     """Raises UnknownNameError."""
     if name not in study_modules():
         raise UnknownNameError("study", name, study_modules())
     return import_module(study_modules()[name]).STUDY
 
 
-def run_study(name: str, train: Callable[[Row, int, Path], Run], runs: Path, docs: Path) -> Path:
-    """Train every row and seed with `train(row, seed, folder)`, then write the table; the path of the Markdown."""
+def run_study(name: str, train: Callable[[str, Row, int, Path], Run], runs: Path, docs: Path) -> Path:
+    """Train every row and seed with `train(model, row, seed, folder)`, then write the table; the path of the Markdown."""
     study = load_study(name)
+    if isinstance(study, Measured):
+        return _write_measured(study, name, docs)
     results = []
     for row in study.rows:
-        found = [train(row, seed, runs / name / row.name / str(seed)) for seed in row.seeds]
+        found = [train(study.model, row, seed, runs / name / row.name / str(seed)) for seed in row.seeds]
         results.append(_summary(row, found))
         _write_csv(docs / f"{name}.csv", results)
     path = docs / f"{name}.md"
@@ -98,10 +115,27 @@ def _write_csv(path: Path, results: list[dict[str, str]]) -> None:
         writer.writerows(results)
 
 
+def _write_measured(study: Measured, name: str, docs: Path) -> Path:
+    lines = study.measure()
+    docs.mkdir(parents=True, exist_ok=True)
+    with (docs / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([study.columns, *lines])
+    path = docs / f"{name}.md"
+    path.write_text(
+        f"# {study.title}\n\nPublished: {study.source}. {study.note}\n\n{_table(study.columns, lines)}\n\n{study.remark}\n"
+        f"Made by `python -m training study {name}`.\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *lines))
+
+
 def _markdown(study: Study, name: str, results: list[dict[str, str]], hardware: str) -> str:
     header = [column.replace("_", " ") for column in COLUMNS]
-    lines = [header, ["---"] * len(COLUMNS), *([result[column] for column in COLUMNS] for result in results)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    table = _table(header, [[result[column] for column in COLUMNS] for result in results])
     settings = "\n".join(f"- {row.name}: `{' '.join(row.assignments) or 'the recipe as it is'}`" for row in study.rows)
     return (
         f"# {study.title}\n\nPublished: {study.source}. {study.note}\n\n{table}\n\nSettings:\n\n{settings}\n\n"

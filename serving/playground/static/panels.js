@@ -20,6 +20,7 @@ const PANELS = {
   "image-reconstruction": latentPanel,
   "node-classification": graphPanel,
   "object-detection": (context) => plainPanel(photoInput, context),
+  "pattern-completion": (context) => plainPanel(context.model.codec.height ? pictureInput : tensorForm, context),
   "series-classification": (context) => plainPanel(seriesInput, context),
   "series-forecasting": forecastPanel,
   "tabular-classification": (context) => plainPanel(tableInput, context),

@@ -1,0 +1,1 @@
+"""Networks that go downhill on an energy, or draw by it."""
