@@ -1,9 +1,10 @@
 """The rule: how close an output must come to its reference, with no tolerance picked by hand.
 
 The floor of an output is the largest |ref32 − ref64| over all rows of one kind of input, and at least one float32 ulp of
-the largest |ref64|: what float32 arithmetic costs the original itself. Every case of that kind passes when
-max |onnx − ref64| ≤ FACTOR · floor. NaN fails unless the reference has it too, equal infinities are equal, labels may
-differ only where the reference's own margin is below the bound, and comparing nothing is an error.
+the largest |ref64| or of the end of the output's declared range: what float32 arithmetic costs the original itself. Every
+case of that kind passes when max |onnx − ref64| ≤ FACTOR · floor. NaN fails unless the reference has it too, equal
+infinities are equal, labels may differ only where the reference's own margin is below the bound, and comparing nothing is
+an error.
 """
 
 from __future__ import annotations
@@ -39,12 +40,13 @@ class OutputRecord:
     """What was found of one output on one kind of input; floor, error and bound in the output's unit.
 
     `errors` has the label (the sizes) and the error of every case, `worst` the label of the largest and `worst_row` its
-    row. `disagreements` are the first labels that differ, ties included. `channels` holds the floors of an output that
-    mixes scales.
+    row. `scale` is the end of the declared range. `disagreements` are the first labels that differ, ties included.
+    `channels` holds the floors of an output that mixes scales.
     """
 
     output: str
     kind: str
+    scale: float = 0.0
     cases: int = 0
     rows: int = 0
     floor: float = 0.0
@@ -65,6 +67,11 @@ class OutputRecord:
         return FACTOR * self.floor
 
     @property
+    def ulp(self) -> float:
+        """Of the largest value, or of the end of the declared range: a sigmoid may end at 1e-8 where another goes on."""
+        return ulp32(max(self.largest, self.scale))
+
+    @property
     def passed(self) -> bool:
         return not self.failures and self.cases > 0
 
@@ -83,7 +90,7 @@ class OutputRecord:
         self.largest = max(self.largest, float(np.abs(values).max()))
         both = finite & np.isfinite(ref32)
         moved = float(np.abs(ref32[both].astype(np.float64) - ref64[both]).max(initial=0.0))
-        self.floor = max(self.floor, moved, ulp32(self.largest))
+        self.floor = max(self.floor, moved, self.ulp)
 
     def add_case(self, label: str, found: np.ndarray, ref64: np.ndarray, unsteady: np.ndarray) -> None:
         """Compare one case against the floor, which must be complete; unsteady rows that differ are ties."""

@@ -109,7 +109,9 @@ def sentences(report: GraphReport) -> list[str]:
 
 
 def _record(port: Port, kind: str) -> OutputRecord:
-    return OutputRecord(port.name, kind, channels=Channels(one_scale=port.low is not None and port.high is not None))
+    if port.low is None or port.high is None:
+        return OutputRecord(port.name, kind)
+    return OutputRecord(port.name, kind, max(abs(port.low), abs(port.high)), channels=Channels(one_scale=True))
 
 
 def _prove_loops(
@@ -233,7 +235,7 @@ def _check_floors(graph: Graph, records: Records) -> list[str]:
     for record in records.values():
         port = next(port for port in graph.outputs if port.name == record.output)
         spread = record.high - record.low
-        if port.is_float and record.floor > max(MAX_RELATIVE_FLOOR * spread, MAX_ULPS * ulp32(record.largest)):
+        if port.is_float and record.floor > max(MAX_RELATIVE_FLOOR * spread, MAX_ULPS * record.ulp):
             broken.append(
                 f"{record.kind}: float32 moves output {record.output!r} by {record.floor:.3g}, more than "
                 f"{MAX_RELATIVE_FLOOR:g} of its spread {spread:.3g}; compute it in float64 inside the graph"

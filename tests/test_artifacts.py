@@ -155,7 +155,7 @@ def test_predictions_are_those_of_the_original(hub, model):
         accuracy = manifest.metrics["accuracy"]
         assert right >= 0.9 or accuracy < 0.9
         assert right >= accuracy - 3 * np.sqrt(accuracy * (1 - accuracy) / judged.sum()) - 1 / judged.sum()
-    if "squared_error" in answers[0]:
+    if "squared_error" in answers[0] and golden["targets"].ndim == 1:  # else what is rebuilt is not the input
         assert max(answer["squared_error"] for answer in answers) < 0.1
 
 

@@ -263,6 +263,14 @@ def test_an_output_with_a_declared_range_has_one_scale():
         assert made.passed == one_scale
 
 
+def test_the_floor_is_an_ulp_of_the_declared_range():
+    reference = np.full((4, 2), 1e-12)
+    for scale, floor in ((0.0, 2.0**-63), (1.0, 2.0**-23)):
+        made = OutputRecord("y", "large", scale)
+        made.add_floor(reference, reference, steady([0] * 4))
+        assert made.floor == floor
+
+
 def test_a_channel_of_zeros_and_channels_of_changing_number_are_left_to_the_whole():
     made = OutputRecord("y", "real")
     made.add_floor(np.array([[400.0, 0.0, 0.5]]), np.array([[400.0, 0.0, 0.5]]), steady([0]))
