@@ -134,7 +134,7 @@ CONTENTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "words"), CONTENTS)
+@pytest.mark.parametrize(("name", "content", "words"), CONTENTS, ids=range(len(CONTENTS)))  # a zip holds the time
 def test_a_content_is_refused_by_reader_and_publisher(hub_of, make_artifact, tmp_path, monkeypatch, name, content, words):
     artifact = make_artifact(tmp_path / "bad", files={name: content})
     with pytest.raises(IntegrityError, match=words):
