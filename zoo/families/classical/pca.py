@@ -28,7 +28,7 @@ class PCA(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.mean = nn.Parameter(torch.zeros(config.in_features))
-        self.components_KI = nn.Parameter(torch.eye(config.components, config.in_features))
+        self.components_KI = nn.Parameter(nn.init.orthogonal_(torch.empty(config.components, config.in_features)))
 
     def encode(self, x_BI: Tensor) -> Tensor:
         return (x_BI - self.mean) @ self.components_KI.T  # (B, K)
