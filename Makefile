@@ -9,7 +9,7 @@ demo: .venv/base
 	$(BIN)/python -m zoo.demo
 
 test: .venv/dev tools
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # What tests start that pip does not install: a browser, a proxy and a load generator, from Debian.
 tools:
