@@ -195,28 +195,15 @@ def prove_with(model, seeds):
             assert report.passed, (graph.name, seed, sentences)
 
 
-def is_slow(manifest):
-    """An estimator's float32 reference is run node by node in Python; a row of a decoder's state is a hundred pictures."""
-    return manifest.kind == "estimator" or any(graph.name == "step" and graph.successors for graph in manifest.graphs)
-
-
-SLOW = [model for model in LIGHT if is_slow(Hub(EMBEDDED).artifact(model).manifest)]
-
-
-@pytest.mark.parametrize("model", [model for model in LIGHT if model not in SLOW])
-def test_ten_other_sets_of_inputs_raise_no_alarm(model):
-    prove_with(model, range(1, 11))
-
-
-@pytest.mark.parametrize("model", SLOW)
+@pytest.mark.parametrize("model", LIGHT)
 def test_other_sets_of_inputs_raise_no_alarm(model):
-    """Two sets here, ten by `pytest -m long`."""
+    """Two sets here, ten of every model by `pytest -m long`."""
     prove_with(model, (1, 2))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("model", [*SLOW, *HEAVY])
-def test_ten_other_sets_of_inputs_of_a_slow_model_raise_no_alarm(model):
+@every_model
+def test_ten_other_sets_of_inputs_raise_no_alarm(model):
     prove_with(model, range(1, 11))
 
 
