@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from torch import nn
 
 from export.exporter import OPSET
+from export.loops import names_loops
 from export.prove import prove
 from export.reference import TorchReference
 from export.torch_exporter import export_module
@@ -218,3 +219,17 @@ def test_a_watched_loop_tells_its_states_and_takes_given_results():
     assert [step.state[1].tolist() for step in watch.loops[0].steps] == [[8.0], [4.0], [2.0]]
     with watching([(torch.tensor(7), torch.tensor([5.0]))]):
         assert [tensor.tolist() for tensor in run()] == [7, [5.0]]
+
+
+@pytest.mark.parametrize("operator", ["Loop", "Scan"])
+@pytest.mark.parametrize("before", range(7))
+def test_an_operator_is_found_across_two_parts_of_a_file(tmp_path, monkeypatch, operator, before):
+    """Field, length and name take six bytes; the first part that is read ends after `before` of them."""
+    node = onnx.helper.make_node(operator, ["x"], ["y"]).SerializeToString()
+    offset = node.index(operator.encode()) - 2
+    monkeypatch.setattr("export.loops.PART_BYTES", offset + before)
+    path = tmp_path / "node.pb"
+    path.write_bytes(node)
+    assert names_loops(path)
+    path.write_bytes(node.replace(operator.encode(), b"Gemm"))
+    assert not names_loops(path)
