@@ -45,7 +45,7 @@ FIGURES = {
     "mcculloch-pitts-gates": 1.0,
     "mlp-laser": 2462.667,
     "perceptron-iris": 1.0,
-    "resnet20-cifar10": 0.91,
+    "resnet20-cifar10": 0.88,  # the aim of 0.91 is missed
     "ssd-bccd": 0.70,
     "stacked-autoencoder-mnist": 0.93,
     "vit-mnist": 0.9861,
