@@ -94,7 +94,7 @@ def describe(run: Run, original: Original, folder: Path, version: int) -> Manife
         kind=original.family.kind,
         paper=original.family.paper,
         summary=run.summary,
-        parameters=original.num_parameters() or _stored_numbers(folder, [graph.file for graph in original.graphs]),
+        parameters=_num_parameters(original, folder),
         graphs=original.graphs,
         config=dataclasses.asdict(original.config),
         codec=run.codec,
@@ -113,11 +113,13 @@ def _training(run: Run) -> dict[str, Any]:
     return {name: getattr(run, name) for name in names}
 
 
-def _stored_numbers(folder: Path, files: list[str]) -> int:
+def _num_parameters(original: Original, folder: Path) -> int:
+    if original.family.kind != "estimator":
+        return original.num_parameters()
     import onnx
 
     count = 0
-    for file in files:
+    for file in (graph.file for graph in original.graphs):
         graph = onnx.load(folder / file).graph
         count += sum(int(np.prod(tensor.dims)) for tensor in graph.initializer)
         for node in graph.node:
