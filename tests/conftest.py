@@ -50,6 +50,7 @@ SMALLER = {
         "config.max_boxes=5",
         *("batch_size=3", "lr=0.01", "warmup_epochs=0", "average=0"),  # or no box would be likelier than another
     ),
+    "value-iteration-gridworld": ("config.max_states=25", "config.max_steps=12"),
     "vit-mnist": ("config.dim=16", "config.heads=2", "config.hidden=24"),
 }
 
