@@ -34,7 +34,8 @@ DRAWN, GRAPHS, ROWS, FLAGS, VALUES = (
     "mcculloch-pitts-gates",
     "gaussian-process-sine",
 )
-MODELS = (PICTURES, NUMBERS, SERIES, CODES, DRAWN, GRAPHS, ROWS, FLAGS, VALUES)
+MAPS, EVIDENCE = "value-iteration-gridworld", "bayesian-network-diagnosis"
+MODELS = (PICTURES, NUMBERS, SERIES, CODES, DRAWN, GRAPHS, ROWS, FLAGS, VALUES, MAPS, EVIDENCE)
 KEY = "a-key-of-a-client-0123456789"
 JSON = {"Content-Type": "application/json"}
 
@@ -317,6 +318,35 @@ def test_a_value_stands_with_its_interval(visit: Open, zoo: Any) -> None:
     low, high = (f"{end:.3g}" for end in prediction["interval_95"])
     expect(headline(page)).to_have_text(f"{prediction['value']:.3g} · 95 % between {low} and {high}")
     expect(page.locator(".fact")).to_have_text(f"standard deviation {prediction['standard_deviation']:.3g}")
+
+
+def test_a_map_is_typed_drawn_and_refused(visit: Open, zoo: Any) -> None:
+    page = visit(zoo, MAPS, refusals=True)
+    text = page.get_by_label("Text", exact=True)
+    assert "discount" in text.input_value(), "the first example is there from the start"
+    text.fill("slip 0\n..G")
+    prediction = predict(zoo, MAPS, "slip 0\n..G", "text/plain")
+    assert prediction["arrows"] == ["→→G"]
+    expect(page.locator("figure .picture")).to_have_count(1)
+    page.wait_for_timeout(300)  # for the picture to be painted
+    drawn = Image.open(io.BytesIO(base64.b64decode(prediction["picture"].partition(",")[2])))
+    assert (np.abs(pixels(page, "figure .picture") - np.asarray(drawn.convert("RGB"))[..., 0]) <= 1).all()
+    text.fill("..X")
+    expect(headline(page)).to_contain_text("holds 'X'")
+    page.get_by_role("button", name="Example 2", exact=True).click()
+    expect(page.locator("figure .picture")).to_have_count(1)
+
+
+def test_what_is_known_changes_what_is_likely(visit: Open, zoo: Any) -> None:
+    """The worked diagnosis of seed 001: a symptom makes the disease 29.6 % likely."""
+    page = visit(zoo, EVIDENCE)
+    shares = page.locator("#answer .bars").first.locator(".share")
+    page.get_by_label("symptom", exact=True).select_option("yes")
+    expect(shares).to_have_text(["70.4 %", "29.6 %"])
+    page.get_by_label("test", exact=True).select_option("positive")
+    expect(shares).to_have_text(["11.1 %", "88.9 %"])
+    page.get_by_role("button", name="Forget all").click()
+    expect(shares).to_have_text(["95.0 %", "5.0 %"])
 
 
 def test_a_picture_is_chosen_or_dropped(visit: Open, zoo: Any, tmp_path: Path) -> None:

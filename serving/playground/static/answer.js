@@ -52,6 +52,7 @@ function headline(predictions) {
 const KINDS = [
   { is: isPicture, make: pictureOf },
   { is: isShares, make: (_, value) => bars(value) },
+  { is: isPosteriors, make: (_, value) => posteriors(value) },
   { is: (value) => typeof value === "number", make: (name, value) => fact(name, short(value)) },
   { is: (value) => typeof value === "string", make: fact },
   { is: isNumbers, make: numbers },
@@ -74,6 +75,10 @@ function isShares(value, name) {
   return name === "probabilities" && typeof value === "object" && value !== null && Object.values(value).every((one) => one >= 0 && one <= 1);
 }
 
+function isPosteriors(value, name) {
+  return name === "posteriors" && typeof value === "object" && value !== null && Object.values(value).every((one) => isShares(one, "probabilities"));
+}
+
 function isScores(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value) && isNumbers(Object.values(value));
 }
@@ -93,6 +98,11 @@ function fact(name, text) {
 function numbers(name, values) {
   const shown = values.slice(0, 64).map(short).join("  ");
   return h("details", {}, h("summary", {}, `${words(name)}, ${values.length} numbers`), h("p", { className: "numbers" }, shown));
+}
+
+/** Shares of the states of each variable. */
+function posteriors(values) {
+  return h("div", { className: "stack" }, ...Object.entries(values).map(([name, shares]) => h("div", {}, h("p", { className: "fact" }, words(name)), bars(shares))));
 }
 
 /** Numbers by label that are no shares of a whole: a row each. */

@@ -3,6 +3,7 @@
 import { AnswerView } from "./answer.js";
 import { photoInput } from "./detection.js";
 import { h, latest } from "./elements.js";
+import { evidenceInput } from "./evidence.js";
 import { forecastPlot } from "./forecast.js";
 import { generatedPanel } from "./generated.js";
 import { chosenNode, graphInput } from "./graph.js";
@@ -12,15 +13,18 @@ import { seriesInput } from "./series-input.js";
 import { streamPanel } from "./stream.js";
 import { tableInput } from "./table.js";
 import { tensorForm } from "./tensors.js";
+import { textInput } from "./text-input.js";
 import { attentionTable, sentenceInput } from "./translation.js";
 
 const PANELS = {
+  "grid-planning": (context) => plainPanel(textInput, context),
   "image-classification": (context) => plainPanel(pictureInput, context),
   "image-generation": generatedPanel,
   "image-reconstruction": latentPanel,
   "node-classification": graphPanel,
   "object-detection": (context) => plainPanel(photoInput, context),
   "pattern-completion": (context) => plainPanel(context.model.codec.height ? pictureInput : tensorForm, context),
+  "posterior-inference": (context) => plainPanel(evidenceInput, context),
   "series-classification": (context) => plainPanel(seriesInput, context),
   "series-forecasting": forecastPanel,
   "tabular-classification": (context) => plainPanel(tableInput, context),
