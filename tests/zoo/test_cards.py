@@ -1,5 +1,6 @@
 """Model cards: current, whole, with right intervals, and readable without a browser."""
 
+import csv
 import json
 import math
 import os
@@ -25,7 +26,6 @@ from zoo.cards.family import family_text
 from zoo.cards.intervals import bootstrap_interval, wilson_interval
 from zoo.cards.markdown import table, with_links
 from zoo.cards.measured import measured, record
-from zoo.codecs.table import TableInput
 from zoo.errors import IntegrityError
 from zoo.hub import EMBEDDED, GOLDEN, Hub
 from zoo.manifest import CARD
@@ -238,8 +238,11 @@ def write_sample(artifact, folder):
     name = re.search(r'model.predict\("(.*)"\)', card_of(artifact.manifest.model))[1]
     if name == "picture.png" and raw.ndim > 1:  # pixels, not the document itself
         Image.fromarray(np.uint8(raw / codec.white * 255)).save(folder / name)
+    elif name == "input.csv" and hasattr(codec, "instance"):  # values by name
+        with (folder / name).open("w", newline="") as file:
+            csv.writer(file).writerows(zip(*codec.instance(raw).items(), strict=True))
     elif name == "input.csv":
-        np.savetxt(folder / name, raw[None] if isinstance(codec, TableInput) else raw, delimiter=",")
+        np.savetxt(folder / name, raw, delimiter=",")
     elif name == "input.json":
         instance = codec.instance(raw) if hasattr(codec, "instance") else raw.tolist()
         (folder / name).write_text(json.dumps({"instances": [instance]}))
