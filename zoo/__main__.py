@@ -182,7 +182,8 @@ def _short(value: Any) -> str:
         more = f", … {len(value)} in all; --json prints them" if len(value) > MOST_SHOWN else ""
         return "[" + ", ".join(map(_item, value[:MOST_SHOWN])) + more + "]"
     if isinstance(value, dict):
-        return "(" + ", ".join(f"{name} {_item(each)}" for name, each in value.items()) + ")"
+        parts = (f"{name} {_short(each) if isinstance(each, dict) else _item(each)}" for name, each in value.items())
+        return "(" + ", ".join(parts) + ")"
     if isinstance(value, float):
         return f"{value:.5f}"
     if isinstance(value, str) and value.startswith("data:"):

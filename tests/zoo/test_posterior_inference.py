@@ -4,7 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from zoo.__main__ import app
 from zoo.calls import drive
 from zoo.codecs import make_codec
 from zoo.errors import CodecError, MediaTypeError, UsageError
@@ -105,3 +107,12 @@ def test_the_metric_counts_cases_whose_posteriors_are_right():
     arrays = {"infer/evidence": np.zeros((3, 2), np.int64), "targets": targets}
     assert drive(metric.score(arrays), lambda graph, inputs: {"posterior": found}).tolist() == [1, 1, 0]
     assert metric.direction == 1
+
+
+def test_the_command_line_names_every_state(tmp_path):
+    """The worked diagnosis of seed 001, by the published model."""
+    (tmp_path / "case.csv").write_text("test,symptom\n,yes\n")
+    shown = CliRunner().invoke(app, ["predict", "bayesian-network-diagnosis", str(tmp_path / "case.csv")])
+    assert (
+        "disease (no 0.704, yes 0.296), symptom (no 0.000, yes 1.000), test (negative 0.683, positive 0.317)" in shown.output
+    )
