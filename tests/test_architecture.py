@@ -13,7 +13,7 @@ from zoo.registry import family_names
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("zoo", "training", "export", "serving")
-HEAVY = ("torch", "sklearn", "onnx", "onnxscript", "skl2onnx", "safetensors", "skops", "lightning_fabric")
+HEAVY = ("torch", "sklearn", "onnx", "onnxscript", "skl2onnx", "safetensors", "skops", "lightning_fabric", "gymnasium")
 
 # Every heavy import fails, as on a machine where the extra [train] is not installed.
 BLOCKED = f"""
