@@ -1,0 +1,1 @@
+"""Agents: networks that say what to do, learnt from rewards."""
