@@ -42,7 +42,8 @@ export class AnswerView {
 }
 
 function headline(predictions) {
-  const [{ label, labels, probabilities, value, unit, interval_95 }] = predictions;
+  const [{ action, label, labels, probabilities, value, unit, interval_95 }] = predictions;
+  if (typeof action === "string") return action;
   if (Array.isArray(labels)) return labels.join(", ") || "none";
   if (typeof value === "number") return `${short(value)}${unit ? ` ${unit}` : ""}${interval_95 ? ` · 95 % between ${interval_95.map(short).join(" and ")}` : ""}`;
   if (label === undefined) return "";
@@ -61,7 +62,7 @@ const KINDS = [
 ];
 
 /** Elements for the fields of one prediction, by what each holds; what the headline says stands above, the rest in the JSON. */
-function predictionParts({ label, labels, value, unit, interval_95, ...fields }) {
+function predictionParts({ action, label, labels, value, unit, interval_95, ...fields }) {
   const rank = ([name, value]) => KINDS.findIndex(({ is }) => is(value, name));
   const known = Object.entries(fields).filter((field) => rank(field) >= 0);
   return known.sort((a, b) => rank(a) - rank(b)).map((field) => KINDS[rank(field)].make(...field));

@@ -1,6 +1,7 @@
 // Which input and answer a task has. A task that is not listed gets the form that every graph has.
 
 import { AnswerView } from "./answer.js";
+import { controlInput } from "./control.js";
 import { photoInput } from "./detection.js";
 import { h, latest } from "./elements.js";
 import { evidenceInput } from "./evidence.js";
@@ -18,6 +19,7 @@ import { attentionTable, sentenceInput } from "./translation.js";
 
 const PANELS = {
   "grid-planning": (context) => plainPanel(textInput, context),
+  control: (context) => plainPanel(controlInput, context),
   "image-classification": (context) => plainPanel(pictureInput, context),
   "image-generation": generatedPanel,
   "image-reconstruction": latentPanel,

@@ -3,7 +3,7 @@
 import { button, h } from "./elements.js";
 import { instancesRequest } from "./requests.js";
 
-/** As for `pictureInput`. Every change is asked for at once. */
+/** As for `pictureInput`. Every change is asked for at once; `take(instance)` makes one. */
 export function tableInput({ model, examples, onrequest, onproblem }) {
   const { columns, units } = model.codec;
   const fields = columns.map((name) => h("input", { type: "number", step: "any", "aria-label": name, oninput: ask }));
@@ -18,8 +18,13 @@ export function tableInput({ model, examples, onrequest, onproblem }) {
     fields.forEach((field, number) => (field.value = instance[columns[number]]));
   }
 
+  function take(instance) {
+    fill(instance);
+    ask();
+  }
+
   const pickers = examples.instances.map(({ label, instance }, number) =>
-    button(label ?? String(number + 1), () => (fill(instance), ask()), { "aria-label": `Example ${label ?? number + 1}` }),
+    button(label ?? String(number + 1), () => take(instance), { "aria-label": `Example ${label ?? number + 1}` }),
   );
   const labelled = fields.map((field, number) =>
     h("label", { className: "option" }, h("span", {}, columns[number]), field, h("span", { className: "quiet" }, units[number] ?? "")),
@@ -32,5 +37,5 @@ export function tableInput({ model, examples, onrequest, onproblem }) {
     h("div", { className: "row" }, button("Ask", ask, { className: "primary" })),
     pickers.length ? h("div", { className: "row", role: "group", "aria-label": "Examples" }, h("span", { className: "quiet" }, "Examples"), ...pickers) : null,
   );
-  return { element, hint: "Change a number, or choose an example." };
+  return { element, hint: "Change a number, or choose an example.", take };
 }
