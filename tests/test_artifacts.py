@@ -34,6 +34,7 @@ FIGURES = {
     **FIRST,
     "bayesian-network-diagnosis": 1.0,
     "denoising-autoencoder-mnist": 90.7,  # of the noisy pictures themselves
+    "dqn-cartpole": 475,  # of 500
     "gaussian-process-sine": 0.93,  # and at most 0.97, see `tests/zoo/families/test_gaussian_process.py`
     "gcn-cora": 0.80,
     "gpt-shakespeare": 1.67,  # the aim of 1.55 is missed

@@ -22,20 +22,22 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from serving.keys import hash_of
+from zoo.environments import cart_pole
 from zoo.hub import EMBEDDED
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
 PICTURES, NUMBERS, SERIES, CODES = "convnet-mnist", "random-forest-digits", "lstm-japanese-vowels", "vae-mnist"
-DRAWN, GRAPHS, ROWS, FLAGS, VALUES = (
+DRAWN, GRAPHS, ROWS, FLAGS, VALUES, ACTIONS = (
     "dcgan-mnist",
     "gcn-cora",
     "perceptron-iris",
     "mcculloch-pitts-gates",
     "gaussian-process-sine",
+    "dqn-cartpole",
 )
 MAPS, EVIDENCE = "value-iteration-gridworld", "bayesian-network-diagnosis"
-MODELS = (PICTURES, NUMBERS, SERIES, CODES, DRAWN, GRAPHS, ROWS, FLAGS, VALUES, MAPS, EVIDENCE)
+MODELS = (PICTURES, NUMBERS, SERIES, CODES, DRAWN, GRAPHS, ROWS, FLAGS, VALUES, ACTIONS, MAPS, EVIDENCE)
 KEY = "a-key-of-a-client-0123456789"
 JSON = {"Content-Type": "application/json"}
 
@@ -347,6 +349,28 @@ def test_what_is_known_changes_what_is_likely(visit: Open, zoo: Any) -> None:
     expect(shares).to_have_text(["11.1 %", "88.9 %"])
     page.get_by_role("button", name="Forget all").click()
     expect(shares).to_have_text(["95.0 %", "5.0 %"])
+
+
+def test_an_episode_is_played_with_every_action_asked_for(visit: Open, zoo: Any) -> None:
+    """From a tilt that no push undoes: on the page the pole falls in the step and to the angle that it does here."""
+    page = visit(zoo, ACTIONS)
+    first = {"cart position": 0.3, "cart velocity": -0.2, "pole angle": 0.1, "pole angular velocity": 1.5}
+    for name, value in first.items():
+        page.get_by_label(name, exact=True).fill(str(value))
+    states, ended, count = np.array([list(first.values())]), [False], 0
+    while not ended[0]:
+        action = predict(zoo, ACTIONS, json.dumps(states[0].tolist()))["action"]
+        if not count:
+            expect(headline(page)).to_have_text(action)
+        states, _, ended = cart_pole.step(states, np.array([action == "push right"]))
+        count += 1
+    page.get_by_role("button", name="Play an episode").click()
+    expect(page.get_by_text(f"The pole fell after {count} steps.")).to_be_visible()
+    shown = page.locator(".plot").get_attribute("aria-label")
+    assert shown == f"Cart at {states[0, 0]:.2f} m, pole at {np.degrees(states[0, 2]):.1f}°"
+    page.get_by_role("button", name="New start").click()
+    expect(page.get_by_text("The pole fell")).to_be_hidden()
+    assert abs(float(page.get_by_label("pole angle", exact=True).input_value())) <= 0.05
 
 
 def test_a_picture_is_chosen_or_dropped(visit: Open, zoo: Any, tmp_path: Path) -> None:

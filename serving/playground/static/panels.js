@@ -18,8 +18,8 @@ import { textInput } from "./text-input.js";
 import { attentionTable, sentenceInput } from "./translation.js";
 
 const PANELS = {
-  "grid-planning": (context) => plainPanel(textInput, context),
   control: (context) => plainPanel(controlInput, context),
+  "grid-planning": (context) => plainPanel(textInput, context),
   "image-classification": (context) => plainPanel(pictureInput, context),
   "image-generation": generatedPanel,
   "image-reconstruction": latentPanel,
