@@ -32,7 +32,7 @@ export function ending([position, , angle]) {
 
 /** Where an episode begins: nearly at rest in the middle. */
 export function start() {
-  return Array.from({ length: 4 }, () => (Math.random() - 0.5) / 10);
+  return Array.from({ length: 4 }, () => Number(((Math.random() - 0.5) / 10).toFixed(3)));
 }
 
 /** `draw(state, action)` shows the cart, its pole and, where there is an action, the push. */
