@@ -31,6 +31,7 @@ const PANELS = {
   "series-forecasting": forecastPanel,
   "tabular-classification": (context) => plainPanel(tableInput, context),
   "tabular-regression": (context) => plainPanel(tableInput, context),
+  "vector-quantisation": (context) => plainPanel(pictureInput, context),
   translation: translationPanel,
 };
 
