@@ -29,6 +29,7 @@ const PANELS = {
   "posterior-inference": (context) => plainPanel(evidenceInput, context),
   "series-classification": (context) => plainPanel(seriesInput, context),
   "series-forecasting": forecastPanel,
+  "state-decoding": (context) => plainPanel(seriesInput, context),
   "tabular-classification": (context) => plainPanel(tableInput, context),
   "tabular-regression": (context) => plainPanel(tableInput, context),
   "vector-quantisation": (context) => plainPanel(pictureInput, context),
