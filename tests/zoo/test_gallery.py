@@ -113,9 +113,9 @@ def test_every_model_has_a_tile_with_its_figures(visit, place):
 def test_search_and_task_filter_tiles_and_plot(visit, place):
     page = visit(place)
     page.get_by_label("Search").fill("digits CC BY 4")
-    found = ["kernel-svm-digits", "pca-digits", "random-forest-digits", "softmax-digits"]
+    found = [f"{name}-digits" for name in ("kernel-svm", "kmeans", "pca", "random-forest", "softmax", "som")]
     assert shown(page) == found
-    expect(page.locator("#count")).to_have_text(f"4 of {len(NAMES)} models")
+    expect(page.locator("#count")).to_have_text(f"6 of {len(NAMES)} models")
     faint = page.locator(".dot.faint").evaluate_all("dots => dots.map((dot) => dot.dataset.model)")
     assert sorted(faint) == [name for name in plotted() if name not in found]
     page.get_by_label("Search").fill("")

@@ -276,11 +276,15 @@ def test_models_are_chosen_by_everything_listed(listing):
     assert chosen(listing, metric="elbo") == ["vae-mnist"]
     assert chosen(listing, metric="accuracy>=0.995") == ["convnet-mnist", "perceptron-iris"]
     assert chosen(listing, metric="accuracy < 0.97") == ["gcn-cora", "lstm-japanese-vowels", "softmax-digits"]
-    tiny = ["mcculloch-pitts-gates", "perceptron-iris", "softmax-digits", "value-iteration-gridworld"]
-    assert chosen(listing, max_size="20kB") == tiny
+    assert chosen(listing, max_size="20kB") == [
+        "kmeans-digits",
+        "mcculloch-pitts-gates",
+        "perceptron-iris",
+        "softmax-digits",
+    ]
     assert chosen(listing, "MNIST", "network") == ["convnet-mnist", "dcgan-mnist"]
     assert "softmax-digits" not in chosen(listing, licence="CC BY-SA 3.0")
-    small = ["hopfield-digits", "kernel-svm-digits", "pca-digits", "softmax-digits"]
+    small = [f"{name}-digits" for name in ("hopfield", "kernel-svm", "kmeans", "pca", "softmax", "som")]
     assert chosen(listing, "digits", max_size="1 MiB") == small
 
 
