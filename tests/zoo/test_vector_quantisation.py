@@ -36,7 +36,7 @@ def answer(**settings):
 
 def test_a_picture_is_answered_by_its_nearest_prototype():
     found = answer()
-    assert (found["label"], found["distance"]) == (2, pytest.approx(0.2))
+    assert (found["nearest"], found["distance"]) == (2, pytest.approx(0.2))
     assert found["distances"] == pytest.approx([1.2, 1.8, 0.2, 1.3])
     assert decoded(found["prototype"]) == [[255, 0]]
     assert "row" not in found

@@ -46,7 +46,7 @@ class VectorQuantisation(PictureInput):
     def _answer(self, label: int, nearness: np.ndarray, pictures: np.ndarray) -> Answer:
         row, column = divmod(label, self.columns)
         return {
-            "label": label,
+            "nearest": label,
             **({"row": row + 1, "column": column + 1} if self.is_map else {}),
             "distance": -float(nearness[label]),
             "distances": (-nearness.astype(np.float64)).tolist(),
