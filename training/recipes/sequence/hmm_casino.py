@@ -30,7 +30,7 @@ from zoo.spec import Arrays
 STARTS = 3
 MAX_STEPS = 300
 SHOWN, ROLLS = 5, 150  # games of a card, and the rolls of each
-GAP = 8  # pixels between them
+LINE, GAP = 2, 8  # pixels between the two paths of a game, and between games
 
 
 def codec(train: Split) -> dict[str, Any]:
@@ -61,8 +61,9 @@ def pictures(original: Original, samples: Arrays) -> dict[str, Image.Image]:
     paths, shares = (original.call(graph, inputs) for graph in original.graphs)
     parts = []
     for truth, path, share in zip(samples["targets"][rows], paths["states"], shares["probabilities"], strict=True):
-        drawn = [band(truth[:ROLLS]), band(path[:ROLLS]), chart(share[:ROLLS])]
-        parts += [*drawn, np.ones((GAP, drawn[0].shape[1], 3))]
+        true, found = band(truth[:ROLLS]), band(path[:ROLLS])
+        line, gap = (np.ones((height, true.shape[1], 3)) for height in (LINE, GAP))
+        parts += [true, line, found, chart(share[:ROLLS]), gap]
     return {"games": Image.fromarray(np.rint(np.concatenate(parts[:-1]) * 255).astype(np.uint8))}
 
 
