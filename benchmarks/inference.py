@@ -5,7 +5,7 @@ the session that the service uses, the original in PyTorch eager mode (an estima
 the scores), and `torch.compile`. All of them take turns in one process, in an order that is drawn anew each round, with as
 many threads as there are cores; the figure is the median of the rounds' medians. Inputs are the golden samples, already
 arrays or tensors. What is compared must agree first; what torch cannot compile is left out, and why is printed. Results go
-to `zoo/measured/`, where the cards find them, and as a table to `docs/studies/inference.md`.
+to `zoo/measured/`, where the cards find them; `docs/studies/inference.md` has those of all models as a table.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +27,7 @@ import torch
 
 from zoo.cards.cost import ORIGINAL
 from zoo.cards.markdown import table
-from zoo.cards.measured import record
+from zoo.cards.measured import measured, record
 from zoo.commands import run_command, shell
 from zoo.cpus import available_cpus
 from zoo.hub import EMBEDDED, GOLDEN, Artifact, Hub
@@ -197,46 +197,52 @@ def _processor() -> str:
     return platform.machine()
 
 
-def study(cells: Sequence[Cell], about: dict[str, Any], kinds: dict[str, str]) -> str:
-    """All figures as one page; `kinds` says of each model what its original is."""
-    by_row: dict[tuple[str, str, int], dict[str, float]] = {}
-    for cell in cells:
-        by_row.setdefault((cell.model, cell.graph, cell.batch), {})[cell.kind] = cell.ms
+def study(blocks: Mapping[str, dict[str, Any]], kinds: Mapping[str, str]) -> str:
+    """All that is recorded as one page, by model; `kinds` says of each what its original is."""
+    found = {
+        (model, graph, int(batch)): ms
+        for model, block in blocks.items()
+        for graph, sizes in block["ms"].items()
+        for batch, ms in sizes.items()
+    }
     names = ["onnx", "onnx.fp16", "onnx.int8", "original", "compiled"]
     rows = [
-        (*key, *(f"{found[name]:.3g}" if name in found else "" for name in names), _ratio(found))
-        for key, found in by_row.items()
+        (*map(str, key), *(f"{ms[name]:.3g}" if name in ms else "" for name in names), f"{_ratio(ms):.1f}")
+        for key, ms in found.items()
     ]
     head = ("model", "graph", "batch", "ONNX Runtime", "fp16", "int8", "original", "torch.compile", "original / ONNX")
-    ratios = {
-        batch: [
-            found["original"] / found["onnx"]
-            for (model, _, size), found in by_row.items()
-            if size == batch and kinds[model] == "torch"
-        ]
+    ratios = [
+        (batch, [_ratio(ms) for (model, _, size), ms in found.items() if size == batch and kinds[model] == "torch"])
         for batch in BATCHES
-    }
+    ]
     means = ", ".join(
-        f"{math.exp(statistics.fmean(map(math.log, found))):.1f} at batch {batch}"
-        for batch, found in ratios.items()
-        if found
+        f"{math.exp(statistics.fmean(map(math.log, some))):.1f} at batch {batch}" for batch, some in ratios if some
     )
-    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     return (
-        f"# Milliseconds of a call\n\n{table(head, rows)}\n\nMedians of {about['rounds']} interleaved rounds on "
-        f"{about['machine']}, load {about['load']:.1f} before, {about['date']}; {versions}. The original of an estimator is "
-        f"{ORIGINAL['estimator']}, of the others {ORIGINAL['torch']}: over those graphs it takes {means} times as long as "
-        f"ONNX Runtime (geometric means). Measured by `{about['command']}`.\n"
+        f"# Milliseconds of a call\n\n{table(head, rows)}\n\nMedians of interleaved rounds, a model's figures of one run. "
+        f"The original of an estimator is {ORIGINAL['estimator']}, of the others {ORIGINAL['torch']}: over those graphs it "
+        f"takes {means} times as long as ONNX Runtime (geometric means). Measured by `python -m benchmarks.inference`:\n\n"
+        f"{_runs(blocks)}\n"
     )
 
 
-def _ratio(found: dict[str, float]) -> str:
-    return f"{found['original'] / found['onnx']:.1f}"
+def _runs(blocks: Mapping[str, dict[str, Any]]) -> str:
+    """A line a run, with the models that it measured."""
+    runs: dict[str, list[str]] = {}
+    for model, block in blocks.items():
+        versions = ", ".join(f"{name} {number}" for name, number in block["versions"].items())
+        about = f"{block['machine']}, load {block['load']:.1f} before, {block['date']}, {block['rounds']} rounds; {versions}"
+        runs.setdefault(about, []).append(model)
+    return "\n".join(f"- {about}: {', '.join(models)}" for about, models in runs.items())
+
+
+def _ratio(ms: dict[str, float]) -> float:
+    return ms["original"] / ms["onnx"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.inference", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("models", nargs="*", help="all when none is named; then the study is written too")
+    parser.add_argument("models", nargs="*", help="all when none is named")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out, which takes minutes to start")
     given = parser.parse_args()
@@ -249,9 +255,10 @@ def main() -> None:
     for artifact in artifacts:
         mine = [cell for cell in cells if cell.model == artifact.manifest.model]
         print(record(artifact, "inference", block_of(mine, about)))
-    if not given.models:
-        kinds = {artifact.manifest.model: artifact.manifest.kind for artifact in artifacts}
-        STUDY.write_text(study(cells, about, kinds), encoding="utf-8")
+    published = {name: hub.artifact(name) for name in hub.names()}
+    blocks = {name: block for name, artifact in published.items() if (block := measured(artifact, "inference"))}
+    kinds = {name: artifact.manifest.kind for name, artifact in published.items()}
+    STUDY.write_text(study(blocks, kinds), encoding="utf-8")
 
 
 if __name__ == "__main__":
