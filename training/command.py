@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from zoo.commands import run_command, shell
+
+if TYPE_CHECKING:
+    from training.recipe import Recipe
+    from zoo.run import Run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 console = Console(stderr=True)
@@ -66,23 +70,44 @@ def list_recipes(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
 
 @app.command()
 def study(
-    name: Annotated[str, typer.Argument(help="Name of a study: the file in training/studies.")],
+    name: Annotated[str | None, typer.Argument(help="Name of a study; without one the studies are listed.")] = None,
+    cell: Annotated[list[str] | None, typer.Option(help="ROW or ROW:SEED, repeatable; all cells when not given.")] = None,
+    only_list: Annotated[bool, typer.Option("--list", help="Print the cells and how far each is; run none.")] = False,
     runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/studies"),
-    docs: Annotated[Path, typer.Option(help="Folder of the table.")] = Path("docs/studies"),
+    docs: Annotated[Path, typer.Option(help="Folder of the tables.")] = Path("docs/studies"),
 ) -> None:
     """Run a published table again; the same command goes on after an interruption."""
-    from training.study import Row, run_study
-    from training.train import make_fabric, recipe_of
-    from training.train import train as train_seed
-    from zoo.run import Run
+    from training import cells
+    from training.study import load_study, study_modules
+    from training.study_table import write
 
-    def train_row(model: str, row: Row, seed: int, folder: Path) -> Run:
-        console.print(f"{row.name}, seed {seed}")
-        recipe = recipe_of(model, list(row.assignments))
-        fabric = make_fabric(recipe, folder, devices="auto", num_nodes=1, precision=None)
-        return train_seed(model, recipe, seed, folder, fabric, shell())
+    if name is None:
+        print("\n".join(study_modules()))
+        return
+    found, folder = load_study(name), runs / name
+    wanted = cells.chosen(found, cell, folder) if cell else cells.cells_of(found, folder)
+    for each in wanted:
+        state = cells.state(found, each)
+        if only_list:
+            print(f"{each.name:32} {state}")
+        elif state != "done":
+            console.print(f"{name} {each.name}, {state}")
+            cells.obtain(found, each, _train_cell, _recipe)
+    if not only_list:
+        print(write(found, name, folder, docs))
 
-    print(run_study(name, train_row, runs, docs))
+
+def _recipe(model: str) -> Recipe:
+    from training.train import recipe_of
+
+    return recipe_of(model, [])
+
+
+def _train_cell(model: str, recipe: Recipe, seed: int, folder: Path) -> Run:
+    from training.train import make_fabric, train
+
+    fabric = make_fabric(recipe, folder, devices="auto", num_nodes=1, precision=None)
+    return train(model, recipe, seed, folder, fabric, shell())
 
 
 def recipe_main(file: str) -> None:

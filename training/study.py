@@ -1,62 +1,98 @@
 """Studies: a published table, run again. `training/studies/<study>.py` holds `STUDY`.
 
-A study trains one run a row below `runs/studies/<study>/`, resumable like any run, and writes our figures beside the
-published ones to `docs/studies/<study>.md` and `.csv`. One that has nothing to train is `Measured`.
+A study is rows, and a row one cell a seed (`training.cells`). A cell is a run of a recipe under the row's settings, or
+whatever the row's `measure` does. The table (`training.study_table`) has the published figures beside ours.
 """
 
 from __future__ import annotations
 
-import csv
-import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 
+from training.recipe import Recipe
 from zoo.errors import UnknownNameError
-from zoo.run import Run
+from zoo.original import Original
+from zoo.run import CHECKPOINT, EVALUATION, Run, load_arrays
+from zoo.spec import Arrays
 
-COLUMNS = (
-    "row", "published_accuracy", "published_epochs", "accuracy", "spread", "validation", "best_epoch", "epochs", "seeds"
-)  # fmt: skip
+Figures = dict[str, float]
+Rows = Mapping[str, Mapping[str, float]]  # the figures of each row by its name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A finished run of a row, from which a study takes figures of its own."""
+
+    folder: Path
+    run: Run
+    recipe: Recipe
+
+    @cached_property
+    def original(self) -> Original:
+        return Original.load(self.folder / CHECKPOINT).cast("float32")
+
+    @cached_property
+    def samples(self) -> Arrays:
+        """`<graph>/<port>` arrays and `targets` of the test split."""
+        return load_arrays(self.folder / EVALUATION)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row of a table: the settings that make it, and what was published of it."""
+    """One row of a table: what makes it, and what was published of it.
+
+    It trains `model` (the study's where it names none) under `assignments` (`field=value`, `config.field=value`) after
+    `change`, which may replace anything of the recipe; or, without training, `measure` gives its figures by seed.
+    `published` has figures by name, `said` what was published in words, and `note` says what `assignments` do not. A row
+    without seeds is left out here, and stands in the table with what was published. `name` is part of a path.
+    """
 
     name: str
-    assignments: tuple[str, ...]
-    seeds: tuple[int, ...]
-    published_accuracy: float | None
-    published_epochs: int | None
+    assignments: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0,)
+    published: Mapping[str, float] = field(default_factory=dict)
+    said: str = ""
+    note: str = ""
+    model: str = ""
+    change: Callable[[Recipe], Recipe] | None = None
+    measure: Callable[[int], Figures] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Study:
-    """A table of one model's recipe under different settings; `source` says where it was published."""
+    """A table of one model under different settings; `source` says what was published, `note` how ours differs.
 
-    model: str
-    title: str
-    source: str
-    note: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A table for which no run is trained: `measure` gives its lines, as text in the order of `columns`.
-
-    `remark` stands below the table.
+    A run has these figures: its metric on the test split by the metric's name, `validation <metric>`, `best epoch`,
+    `epochs` and `seconds`; `own` adds others, by name. `derive` makes more out of the figures of the rows that have some,
+    of ours (means over the seeds) and of the published ones in turn. `shown` are the columns of the table, and `plotted`
+    those of the picture; where they are empty the published figures and a run's own are. `better` tells by +1 that more of
+    a figure is better, by −1 that less is; without it a published figure cannot be missed (a metric's own direction is
+    known). `choose` names the figure of the validation data that tells the best cell; `validation <metric>` where it is
+    empty. `remark` stands below the table.
     """
 
     title: str
     source: str
     note: str
-    columns: tuple[str, ...]
-    measure: Callable[[], list[tuple[str, ...]]]
-    remark: str
+    rows: tuple[Row, ...]
+    model: str = ""
+    own: Mapping[str, Callable[[Trained], float]] = field(default_factory=dict)
+    derive: Callable[[Rows], Rows] | None = None
+    shown: tuple[str, ...] = ()
+    plotted: tuple[str, ...] = ()
+    better: Mapping[str, int] = field(default_factory=dict)
+    choose: str = ""
+    remark: str = ""
+
+    def row(self, name: str) -> Row:
+        """Raises UnknownNameError."""
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise UnknownNameError("row", name, [row.name for row in self.rows])
 
 
 @cache
@@ -66,79 +102,8 @@ def study_modules() -> dict[str, str]:
     return {path.stem.replace("_", "-"): f"training.studies.{path.stem}" for path in paths if path.stem != "__init__"}
 
 
-def load_study(name: str) -> Study | Measured:
+def load_study(name: str) -> Study:
     """Raises UnknownNameError."""
     if name not in study_modules():
         raise UnknownNameError("study", name, study_modules())
     return import_module(study_modules()[name]).STUDY
-
-
-def run_study(name: str, train: Callable[[str, Row, int, Path], Run], runs: Path, docs: Path) -> Path:
-    """Train every row and seed with `train(model, row, seed, folder)`, then write the table; the path of the Markdown."""
-    study = load_study(name)
-    if isinstance(study, Measured):
-        return _write_measured(study, name, docs)
-    results = []
-    for row in study.rows:
-        found = [train(study.model, row, seed, runs / name / row.name / str(seed)) for seed in row.seeds]
-        results.append(_summary(row, found))
-        _write_csv(docs / f"{name}.csv", results)
-    path = docs / f"{name}.md"
-    path.write_text(_markdown(study, name, results, found[-1].hardware), encoding="utf-8")
-    return path
-
-
-def _summary(row: Row, runs: list[Run]) -> dict[str, str]:
-    """Figures of a row: test accuracy is the mean over the seeds, the others are of the run that validates best."""
-    metric = runs[0].metric
-    scores = [run.metrics[metric] for run in runs]
-    best = max(runs, key=lambda run: run.validation[metric])
-    losses = best.curves["validation_loss"]
-    return {
-        "row": row.name,
-        "published_accuracy": "" if row.published_accuracy is None else f"{row.published_accuracy:.4f}",
-        "published_epochs": "" if row.published_epochs is None else str(row.published_epochs),
-        "accuracy": f"{statistics.mean(scores):.4f}",
-        "spread": f"{max(scores) - min(scores):.4f}" if len(scores) > 1 else "",
-        "validation": f"{best.validation[metric]:.4f}",
-        "best_epoch": str(losses.index(min(losses)) + 1),
-        "epochs": str(len(losses)),
-        "seeds": " ".join(str(run.seed) for run in runs),
-    }
-
-
-def _write_csv(path: Path, results: list[dict[str, str]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(results)
-
-
-def _write_measured(study: Measured, name: str, docs: Path) -> Path:
-    lines = study.measure()
-    docs.mkdir(parents=True, exist_ok=True)
-    with (docs / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([study.columns, *lines])
-    path = docs / f"{name}.md"
-    path.write_text(
-        f"# {study.title}\n\nPublished: {study.source}. {study.note}\n\n{_table(study.columns, lines)}\n\n{study.remark}\n"
-        f"Made by `python -m training study {name}`.\n",
-        encoding="utf-8",
-    )
-    return path
-
-
-def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *lines))
-
-
-def _markdown(study: Study, name: str, results: list[dict[str, str]], hardware: str) -> str:
-    header = [column.replace("_", " ") for column in COLUMNS]
-    table = _table(header, [[result[column] for column in COLUMNS] for result in results])
-    settings = "\n".join(f"- {row.name}: `{' '.join(row.assignments) or 'the recipe as it is'}`" for row in study.rows)
-    return (
-        f"# {study.title}\n\nPublished: {study.source}. {study.note}\n\n{table}\n\nSettings:\n\n{settings}\n\n"
-        f"Accuracy is the mean over the seeds on the test split, scored once a run. On {hardware}. "
-        f"Made by `python -m training study {name}`.\n"
-    )

@@ -74,6 +74,14 @@ def train(context: typer.Context) -> None:
     pipeline.stage("training", ["train", *context.args])
 
 
+@app.command(context_settings=PASS_ON)
+def study(context: typer.Context) -> None:
+    """Run a published table again beside its figures; `zoo study --help` lists the options."""
+    from zoo import pipeline
+
+    pipeline.stage("training", ["study", *context.args])
+
+
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="Run folder.")],

@@ -2,7 +2,7 @@
 
 Data: MNIST, 54,000 pictures to fit on, 6,000 to validate on, the 10,000 of the test split scored once.
 Published beside it (early stopping on validation loss, best weights restored): Adam 0.9929 in 30 epochs, SGD with a
-learning-rate schedule 0.9909 in 43, Adadelta 0.9888 in 50. `python -m training study convnet-mnist` runs all three;
+learning-rate schedule 0.9909 in 43, Adadelta 0.9888 in 50. `zoo study convnet-mnist` runs all three;
 the published model adds small random moves and turns of the training pictures and averaged weights.
 
     python -m training.recipes.vision.convnet_mnist --seed 0 --seed 1 --seed 2
