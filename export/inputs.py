@@ -245,7 +245,7 @@ def _draw_port(port: Port, sizes: dict[str, int], rng: np.random.Generator) -> n
     low, high = port.low, port.high
     if not port.is_float:
         return rng.integers(int(low or 0), int(1 if high is None else high), size=shape, endpoint=True).astype(port.dtype)
-    if low is None or high is None or port.role == "noise":
+    if low is None or high is None or (port.role == "noise" and low < 0):
         return rng.standard_normal(shape).astype(port.dtype)
     return rng.uniform(low, high, size=shape).astype(port.dtype)
 

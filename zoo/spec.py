@@ -59,6 +59,7 @@ class Port:
     may not. A port of role length counts the valid steps of `axis`, one of role index points into it, from 0; an output
     that points into the batch says which row each entry of its first axis belongs to. `argmax_of` names the output whose
     largest entry along the last axis this label is; `feeds` the state input that takes this output in the next call.
+    Noise is N(0, 1), or uniform over its range where that begins at 0.
     """
 
     name: str
