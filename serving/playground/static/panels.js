@@ -21,6 +21,7 @@ const PANELS = {
   control: (context) => plainPanel(controlInput, context),
   "grid-planning": (context) => plainPanel(textInput, context),
   "image-classification": (context) => plainPanel(pictureInput, context),
+  "image-completion": (context) => plainPanel(pictureInput, context),
   "image-generation": generatedPanel,
   "image-reconstruction": latentPanel,
   "node-classification": graphPanel,
