@@ -41,6 +41,7 @@ SMALLER = {
     "gpt-shakespeare": ("config.width=16", "config.mlp_width=24"),
     "lstm-laser": ("config.hidden=8", "config.max_steps=60", "config.max_horizon=100"),
     "mlp-laser": ("config.hidden=8", "config.max_steps=110", "config.max_horizon=100"),
+    "rbm-mnist": ("config.steps=9",),
     "resnet20-cifar10": ("config.channels=8,16,32",),
     "ssd-bccd": (
         "config.height=24",
