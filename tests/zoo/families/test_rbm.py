@@ -80,6 +80,18 @@ def test_a_unit_is_on_where_its_noise_is_below_its_chance(model):
     assert sample.tolist() == (chance > 0.5).double().tolist()
 
 
+def test_the_ends_of_the_noise_are_below_and_above_every_chance(model):
+    """With σ(±100) a unit is still sometimes on and sometimes off, although 1 − σ(100) is 0 as a float."""
+    model.weight.zero_()
+    for bias in (-100.0, 100.0):
+        model.hidden_bias.fill_(bias)
+        model.visible_bias.fill_(bias)
+        for noise in (0.0, 1.0):
+            ends = torch.full((1, 1, HIDDEN), noise), torch.full((1, 1, VISIBLE), noise)
+            sample, _ = model.gibbs(torch.zeros(1, VISIBLE), torch.zeros(1, VISIBLE), *ends)
+            assert sample.tolist() == [[1 - noise] * VISIBLE]
+
+
 def test_bits_are_the_same_in_both_precisions(model):
     """Where float32 alone decides the sums, some of 200,000 bits differ; here none."""
     single = RBM(Config(visible=VISIBLE, hidden=HIDDEN))

@@ -7,8 +7,9 @@
 Papers: Smolensky (1986), Information processing in dynamical systems; Hinton (2002),
 https://doi.org/10.1162/089976602760128018. A Gibbs step draws h given v and then v given h: a unit is on where its noise,
 uniform from 0 to 1, is below its probability. Visible units that are kept stay as they came in, which completes a picture of
-which a part is known. All noise comes in through ports. The probabilities of `gibbs` are computed in float64, so that no bit
-depends on how a sum was rounded.
+which a part is known. All noise comes in through ports. `gibbs` computes in float64, so that no bit depends on how a sum was
+rounded, and compares u (1 + e^−x) with 1 where u < σ(x) is meant: a noise of 0 is below the smallest chance, which as a
+float may be 0 too.
 
 Shape letters: B batch, V visible units, H hidden units, S Gibbs steps.
 """
@@ -58,14 +59,19 @@ class RBM(nn.Module):
         weight, a_V, b_H = (each.double() for each in (self.weight, self.visible_bias, self.hidden_bias))
 
         def body(v_BV: Tensor, p_BV: Tensor, hidden_BH: Tensor, visible_BV: Tensor) -> tuple[Tensor, Tensor]:
-            on_BH = hidden_BH.double() < torch.sigmoid(functional.linear(v_BV.double(), weight, b_H))
-            p_BV = torch.sigmoid(on_BH.double() @ weight + a_V)
-            on_BV = visible_BV.double() < p_BV
+            on_BH = _below(hidden_BH, functional.linear(v_BV.double(), weight, b_H))
+            x_BV = on_BH.double() @ weight + a_V
+            on_BV, p_BV = _below(visible_BV, x_BV), torch.sigmoid(x_BV)
             kept_BV = keep_BV > 0.5
             return torch.where(kept_BV, v_BV, on_BV.to(v_BV)), torch.where(kept_BV, v_BV, p_BV.to(v_BV))
 
         (v_BV, p_BV), _ = scan(body, (v_BV, v_BV), (hidden_BSH.transpose(0, 1), visible_BSV.transpose(0, 1)))
         return v_BV, p_BV
+
+
+def _below(noise: Tensor, x: Tensor) -> Tensor:
+    """Whether noise is below σ(x)."""
+    return noise.double() * (1 + torch.exp(-x)) < 1
 
 
 def graphs(config: Config) -> tuple[Graph, ...]:
