@@ -12,7 +12,7 @@ from zoo.calls import drive
 from zoo.codecs import make_codec
 from zoo.metrics import load_metric
 
-CODEC = make_codec("image-completion", {"height": 3, "width": 2, "hidden": 5, "removed": 1, "steps": 4})
+CODEC = make_codec("image-completion", {"height": 3, "width": 2, "hidden": 5, "removed": 1, "steps": 4, "call_steps": 4})
 PICTURE = np.array([[255, 0], [127, 128], [255, 255]])
 
 
@@ -46,12 +46,34 @@ def test_the_last_rows_are_hidden_and_drawn():
     assert first.keys() == second.keys()
 
 
-def test_equal_pictures_have_equal_answers_and_another_seed_another_noise():
-    noise = CODEC.gibbs(np.zeros((1, 6), np.float32))["visible_noise"]
-    assert np.array_equal(noise, CODEC.gibbs(np.ones((3, 6), np.float32))["visible_noise"][2:])
-    other = make_codec("image-completion", {"height": 3, "width": 2, "hidden": 5, "removed": 1, "steps": 4, "seed": 1})
-    assert not np.array_equal(noise, other.gibbs(np.zeros((1, 6), np.float32))["visible_noise"])
+def settings(**changes):
+    return make_codec(
+        "image-completion", {"height": 3, "width": 2, "hidden": 5, "removed": 1, "steps": 4, "call_steps": 4} | changes
+    )
+
+
+def test_another_seed_has_another_noise():
+    noise = settings().noise(3, 6)["visible_noise"]
+    assert np.array_equal(noise[0], noise[2])
+    assert not np.array_equal(noise, settings(seed=1).noise(3, 6)["visible_noise"])
     assert 0 <= noise.min() < noise.max() < 1
+
+
+def test_several_calls_are_one_long_one():
+    asked = []
+
+    def run(graph, inputs):
+        asked.append(inputs)
+        return {"sample": inputs["v"] + 1, "p": inputs["v"] + 2}
+
+    v = np.zeros((2, 6), np.float32)
+    completed = drive(settings(call_steps=3).complete(v), run)
+    assert [call["v"].max() for call in asked] == [0, 1]  # the sample goes on
+    assert completed.tolist() == (v + 3).tolist()
+    whole = settings().noise(2, 6)
+    for name, noise in whole.items():
+        assert [call[name].shape[1] for call in asked] == [3, 1]
+        assert np.array_equal(np.concatenate([call[name] for call in asked], axis=1), noise)
 
 
 def test_the_pseudo_likelihood_of_independent_units_is_their_likelihood():

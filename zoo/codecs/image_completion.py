@@ -15,7 +15,7 @@ from zoo.spec import Arrays, Raws
 @dataclass(frozen=True, kw_only=True)
 class ImageCompletion(PictureInput):
     """Pixels of half the white or more are on. The last `removed` rows are off to begin with, and drawn in `steps` Gibbs
-    steps, with noise that is the same for every picture: `seed` says which.
+    steps, with noise that is the same for every picture: `seed` says which. One call takes `call_steps` of them.
 
     `hidden` is how many hidden units the model has.
     """
@@ -23,6 +23,7 @@ class ImageCompletion(PictureInput):
     hidden: int
     removed: int
     steps: int
+    call_steps: int
     seed: int = 0
     port: str = "v"
 
@@ -30,29 +31,34 @@ class ImageCompletion(PictureInput):
         """v (batch, pixels), 0 or 1, all rows as they came."""
         return {self.port: (super().encode(raws)[self.port] >= 0.5).astype(np.float32)}
 
-    def gibbs(self, v: np.ndarray) -> Arrays:
-        """Inputs of `gibbs`: v without the rows that are removed, what is kept of it, and noise."""
+    def known(self, v: np.ndarray) -> Arrays:
+        """v without the rows that are removed, and what is kept of it."""
         keep = np.zeros((self.height, self.width), np.float32)
         keep[: self.height - self.removed] = 1
+        return {self.port: v * keep.ravel(), "keep": np.tile(keep.ravel(), (len(v), 1))}
+
+    def noise(self, rows: int, units: int, first: int = 0) -> Arrays:
+        """Noise of a call whose first step is the one numbered so, for `units` visible units."""
         rng = np.random.default_rng(self.seed)
-        hidden, visible = (rng.random((self.steps, units), dtype=np.float32) for units in (self.hidden, v.shape[1]))
-        return {
-            self.port: v * keep.ravel(),
-            "keep": np.tile(keep.ravel(), (len(v), 1)),
-            "hidden_noise": np.tile(hidden, (len(v), 1, 1)),
-            "visible_noise": np.tile(visible, (len(v), 1, 1)),
-        }
+        drawn = {"hidden_noise": rng.random((self.steps, self.hidden), dtype=np.float32)}
+        drawn["visible_noise"] = rng.random((self.steps, units), dtype=np.float32)
+        return {name: np.tile(steps[first : first + self.call_steps], (rows, 1, 1)) for name, steps in drawn.items()}
+
+    def complete(self, v: np.ndarray) -> Plan[np.ndarray]:
+        """(batch, pixels): the chances that the last step drew with, and v where it is known."""
+        inputs = self.known(v)
+        for first in range(0, self.steps, self.call_steps):
+            outputs = yield Call("gibbs", {**inputs, **self.noise(*v.shape, first)})
+            inputs[self.port] = outputs["sample"]
+        return outputs["p"]
 
     def predict(self, raws: Raws) -> Plan[list[Answer]]:
         v = self.encode(raws)[self.port]
-        inputs = self.gibbs(v)
-        outputs = yield Call("gibbs", inputs)
-        pictures = {"given": inputs[self.port], "completion": outputs["p"]}
+        completed = yield from self.complete(v)
+        pictures = {"given": self.known(v)[self.port], "completion": completed}
+        errors = np.mean((completed.astype(np.float64) - v) ** 2, axis=1)
         return [
-            {
-                **{name: self._png(values[row]) for name, values in pictures.items()},
-                "squared_error": float(np.mean((outputs["p"][row].astype(np.float64) - v[row]) ** 2)),
-            }
+            {**{name: self._png(values[row]) for name, values in pictures.items()}, "squared_error": float(errors[row])}
             for row in range(len(v))
         ]
 

@@ -20,31 +20,35 @@ from training.contrastive import contrastive_divergence
 from training.data import Split, mnist
 from training.pictures import grid
 from training.recipe import Recipe, Settings
+from zoo.calls import drive
 from zoo.codecs.image_completion import ImageCompletion
 from zoo.families.energy.rbm import Config
 from zoo.original import Original
 from zoo.spec import Arrays
 
 DRAWS = 20  # of the figure, a picture
-REMOVED = 12  # rows that the answers complete
-STEPS = 3  # of Gibbs sampling, in an answer
-SHOWN = (0, 8, 12, 16, 20)  # rows removed in the card's picture
+REMOVED = 8  # rows that the answers complete
+STEPS, CALL_STEPS = 40, 8  # of Gibbs sampling, in an answer and in one of its calls
+SHOWN = (0, 8, 10, 12, 16)  # rows removed in the card's picture
 SIDE = 10  # pictures a row of the card's
 
 
 def codec(train: Split) -> dict[str, Any]:
-    return {"height": 28, "width": 28, "hidden": Config().hidden, "removed": REMOVED, "steps": STEPS}
+    return _completion(REMOVED)
 
 
-def completing(original: Original, removed: int) -> ImageCompletion:
-    return ImageCompletion(height=28, width=28, hidden=original.config.hidden, removed=removed, steps=STEPS)
+def _completion(removed: int, hidden: int = Config().hidden) -> dict[str, Any]:
+    return {
+        "height": 28, "width": 28, "hidden": hidden, "removed": removed, "steps": STEPS, "call_steps": CALL_STEPS,
+    }  # fmt: skip
 
 
 def extend(original: Original, samples: Arrays) -> Arrays:
     """Inputs of the later graphs, and the units that the figure turns over."""
     v = samples["hidden_given_visible/v"]
     p = original.call(original.graph("hidden_given_visible"), {"v": v})["p"]
-    inputs = completing(original, REMOVED).gibbs(v)
+    completion = ImageCompletion(**_completion(REMOVED, original.config.hidden))
+    inputs = {**completion.known(v), **completion.noise(*v.shape)}
     return {
         "visible_given_hidden/h": (p > 0.5).astype(np.float32),
         "free_energy/v": v,
@@ -58,8 +62,9 @@ def pictures(original: Original, samples: Arrays) -> dict[str, Image.Image]:
     v = samples["free_energy/v"][:SIDE]
     rows = []
     for removed in SHOWN:
-        inputs = completing(original, removed).gibbs(v)
-        rows += [inputs["v"], original.call(original.graph("gibbs"), inputs)["p"]]
+        completion = ImageCompletion(**_completion(removed, original.config.hidden))
+        completed = drive(completion.complete(v), lambda name, inputs: original.call(original.graph(name), inputs))
+        rows += [completion.known(v)["v"], completed]
     weights = original.model.weight.detach().numpy()
     largest = np.abs(weights).max(axis=1, keepdims=True)
     filters = np.clip(0.5 + weights / largest, 0, 1)[: SIDE * (len(weights) // SIDE)]
