@@ -5,6 +5,7 @@ An agent makes its own training data by acting. What stands here is where it is 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import gymnasium
@@ -23,6 +24,7 @@ def make() -> gymnasium.Env[np.ndarray, Any]:
     return gymnasium.make(NAME, disable_env_checker=True)
 
 
+@cache
 def load() -> Dataset:
     """Raws float32 (N, 4): a state that is visited; targets float64 (N, 4): the start of its episode.
 

@@ -38,6 +38,7 @@ export function controlInput(context) {
   async function episode() {
     const mine = (run = {});
     play.textContent = "Stop";
+    said.textContent = "";
     try {
       const sentence = await steps(first, () => run === mine);
       if (run === mine) said.textContent = sentence;
@@ -56,7 +57,6 @@ export function controlInput(context) {
       const action = actions.indexOf(predictions[0].action);
       state = world.step(state, action);
       stage.draw(state, action);
-      said.textContent = "";
       const end = world.ending(state) || (count === world.MAX_STEPS && "The time was up");
       if (end) return `${end} after ${count} step${count === 1 ? "" : "s"}.`;
       await new Promise((resolve) => setTimeout(resolve, next - performance.now()));
