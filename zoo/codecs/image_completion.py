@@ -48,7 +48,7 @@ class ImageCompletion(PictureInput):
         """(batch, pixels): the chances that the last step drew with, and v where it is known."""
         inputs = self.known(v)
         for first in range(0, self.steps, self.call_steps):
-            outputs = yield Call("gibbs", {**inputs, **self.noise(*v.shape, first)})
+            outputs = yield Call("gibbs", {**inputs, **self.noise(len(v), v.shape[1], first)})
             inputs[self.port] = outputs["sample"]
         return outputs["p"]
 
