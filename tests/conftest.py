@@ -39,6 +39,7 @@ SMALLER = {
     "dcgan-mnist": ("config.features=12,6",),
     "ddpm-mnist": ("config.features=2,4,6", "config.embedding=4"),  # called hundreds of times a row
     "gpt-shakespeare": ("config.width=16", "config.mlp_width=24"),
+    "hmm-casino": ("config.max_steps=200",),
     "lstm-laser": ("config.hidden=8", "config.max_steps=60", "config.max_horizon=100"),
     "mlp-laser": ("config.hidden=8", "config.max_steps=110", "config.max_horizon=100"),
     "rbm-mnist": ("config.steps=9",),
