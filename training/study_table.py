@@ -74,7 +74,8 @@ def columns(found: Found) -> list[str]:
 
 
 def _by_figure(cells: Sequence[Figures]) -> dict[str, list[float]]:
-    return {figure: [figures[figure] for figures in cells if figure in figures] for figure in (cells[0] if cells else ())}
+    names = dict.fromkeys(figure for figures in cells for figure in figures)
+    return {figure: [figures[figure] for figures in cells if figure in figures] for figure in names}
 
 
 def _write_csv(path: Path, found: Found) -> None:

@@ -46,6 +46,6 @@ STUDY = Study(
     better={"loss": -1},
     shown=("accuracy", "loss", "validation accuracy", "epochs", "best epoch", "seconds"),
     plotted=("accuracy", "loss", "epochs"),
-    remark="The loss of `adam` lies above the published one on the mean and below it for one seed of three; its learning rate "
-    "was not tuned.",
+    remark="The loss of `adam` lies above the published one on the mean and below it for one seed of three; its learning "
+    "rate was not tuned.",
 )
