@@ -72,6 +72,5 @@ STUDY = Study(
     plotted=("pseudo_likelihood", SECONDS),
     remark="Seconds are of processor time on one thread, from steps on a copy: the machine had other work while the runs "
     "were trained. What is not said above was chosen for 100 components; that 50 fall short by less than a nat is likely "
-    "to be the price. Left out for want of time: the row lr-0.05, and seeds 1 and "
-    "2 of the best row.",
+    "to be the price.",
 )
