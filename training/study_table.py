@@ -124,10 +124,15 @@ def _line(found: Found, row: Row, figures: Sequence[str], published: Sequence[st
     line = []
     for figure in figures:
         if figure in published:
-            known = found.published[row.name].get(figure)
-            line.append("" if known is None else f"{known:.7g}")
+            line.append(_published(found, row, figure))
         line.append(_spread(found.ours[row.name].get(figure, [])))
     return [*line, _seeds(row, found)]
+
+
+def _published(found: Found, row: Row, figure: str) -> str:
+    """As it was published; to four digits where it is derived."""
+    known = found.published[row.name].get(figure)
+    return "" if known is None else f"{known:.7g}" if figure in row.published else number(known)
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -154,15 +159,16 @@ def _judged(found: Found) -> list[str]:
     """Which published figures our means meet or beat, and which they miss, to four digits."""
     met: list[str] = []
     missed: list[str] = []
-    for row, figures in found.published.items():
-        for figure, published in figures.items():
-            values = found.ours[row].get(figure)
+    for row in found.study.rows:
+        for figure, published in found.published[row.name].items():
+            values = found.ours[row.name].get(figure)
             if sign := direction(found.study, figure) if values else 0:
                 mean = statistics.mean(values or ())
                 good = sign * float(f"{mean:.4g}") >= sign * float(f"{published:.4g}")
-                (met if good else missed).append(f"{row}, {figure} ({number(mean)}, published {published:.7g})")
-    said = [f"Met or beaten: {'; '.join(met) or 'none'}.", f"Missed: {'; '.join(missed) or 'none'}."]
-    return ["\n".join(said)] if met or missed else []
+                said = f"{row.name}, {figure} ({number(mean)}, published {_published(found, row, figure)})"
+                (met if good else missed).append(said)
+    lines = [f"Met or beaten: {'; '.join(met) or 'none'}.", f"Missed: {'; '.join(missed) or 'none'}."]
+    return ["\n".join(lines)] if met or missed else []
 
 
 def _best(found: Found) -> list[str]:

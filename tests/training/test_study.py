@@ -119,8 +119,8 @@ def test_figures_are_derived_from_all_rows_ours_and_published(tmp_path):
     found = table(derive=ratios, shown=("ratio",))
     run_all(found, tmp_path)
     text = write(found, "a", tmp_path, tmp_path).read_text()
-    assert "| many | few | 0.2 | 0.5000 | 0 |" in text
-    assert "| most |  | 0.1 |  | left out |" in text
+    assert "| many | few | 0.2000 | 0.5000 | 0 |" in text
+    assert "| most |  | 0.1000 |  | left out |" in text
 
 
 def test_cells_are_named_by_row_and_seed(tmp_path):
