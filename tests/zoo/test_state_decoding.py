@@ -25,7 +25,7 @@ def run(graph, inputs):
     return {"states": STATES, "scores": None, "log_probability": np.float32([-4, -2])}
 
 
-@pytest.mark.parametrize("text", ["3\n1\n6\n", "3,1,6", "316", "3 , 16", "roll\n3\n1\n6", "﻿3\r\n1\r\n6\r\n"])
+@pytest.mark.parametrize("text", ["3\n1\n6\n", "3,1,6", "316", "3 , 16", "3 1  6\n", "the roll\n3\n1\n6", "﻿3\r\n1\r\n6\r\n"])
 def test_rolls_are_read_as_text(text):
     [raw] = DICE.read(text.encode(), "text/csv")
     assert raw.tolist() == [3, 1, 6]
@@ -76,7 +76,8 @@ def test_a_wrong_document_is_refused(body, message):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [(b"six\n", "no row"), (b"1\nsix", "holds 'six'"), (b"1.5", "1.5; send whole")]
+    ("text", "message"),
+    [(b"six\n", "no row"), (b"1\nsix", "holds 'six'"), (b"1.5", "1.5; send whole"), (b"3,,1", "holds ''")],
 )
 def test_wrong_text_is_refused(text, message):
     with pytest.raises(CodecError, match=message):

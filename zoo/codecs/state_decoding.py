@@ -35,7 +35,8 @@ class StateDecoding:
     posterior: str = "posterior"
 
     def read(self, data: bytes, media_type: str) -> list[np.ndarray]:
-        """One series as CSV or text, a symbol a line or many on one; as JSON one list or several of any lengths.
+        """One series as CSV or text, a symbol a line or many on one, with commas or blanks between; JSON as one list or
+        several of any lengths.
 
         Where symbols are single digits, text may have them without anything between.
         """
@@ -79,8 +80,8 @@ class StateDecoding:
         }
 
     def _from_text(self, data: bytes) -> np.ndarray:
-        rows = read_cells(data)
-        cells = [cell.strip() for row in (rows if has_number(rows[0]) else rows[1:]) for cell in row]
+        rows = [[part for cell in row for part in cell.split() or [cell]] for row in read_cells(data)]
+        cells = [cell for row in (rows if has_number(rows[0]) else rows[1:]) for cell in row]
         if self.first >= 0 and self.first + self.symbols <= 10:
             cells = [part for cell in cells for part in (cell if cell.isdecimal() else [cell])]
         return numbers_of([[cell] for cell in cells])[:, 0]
