@@ -200,10 +200,10 @@ def _processor() -> str:
 def study(blocks: Mapping[str, dict[str, Any]], kinds: Mapping[str, str]) -> str:
     """All that is recorded as one page, by model; `kinds` says of each what its original is."""
     found = {
-        (model, graph, int(batch)): ms
+        (model, graph, batch): block["ms"][graph][str(batch)]
         for model, block in blocks.items()
-        for graph, sizes in block["ms"].items()
-        for batch, ms in sizes.items()
+        for graph in block["ms"]
+        for batch in sorted(map(int, block["ms"][graph]))
     }
     names = ["onnx", "onnx.fp16", "onnx.int8", "original", "compiled"]
     rows = [
