@@ -204,8 +204,8 @@ def prove_with(model, seeds):
 
 @pytest.mark.parametrize("model", LIGHT)
 def test_other_sets_of_inputs_raise_no_alarm(model):
-    """Two sets here, ten of every model by `pytest -m long`."""
-    prove_with(model, (1, 2))
+    """One set here, ten of every model by `pytest -m long`."""
+    prove_with(model, [1])
 
 
 @pytest.mark.long

@@ -2,11 +2,9 @@
 
 import ast
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 from itertools import pairwise
 
@@ -236,35 +234,3 @@ def test_nodes_are_mapped_to_modules(name, tiny_export):
     weighted = [path for path, module in modules.items() if list(module.parameters(recurse=False))]
     normalised = {path for path, after in pairwise(weighted) if type(modules[after]).__name__.startswith("BatchNorm")}
     assert {*weighted} - normalised <= named  # a convolution and its normalisation become one node with the latter's name
-
-
-EXPORT = """
-import hashlib, json, sys
-from pathlib import Path
-from export.exporter import export_graph
-from zoo.original import Original
-digests = {}
-for checkpoint in sys.argv[2:]:
-    original = Original.load(Path(checkpoint))
-    for graph in reversed(original.graphs):
-        path = Path(sys.argv[1], graph.file)
-        export_graph(original, graph, path)
-        digests[original.family_name + "/" + graph.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-print(json.dumps(digests))
-"""
-
-
-@pytest.fixture(scope="module")
-def digests(tiny_export, tmp_path_factory, root):
-    """SHA-256 of every tiny graph, exported from the checkpoints by another process in another order and folder."""
-    folder = tmp_path_factory.mktemp("other")
-    checkpoints = [str(tiny_export(name).checkpoint) for name in reversed(family_names())]
-    line = [sys.executable, "-c", EXPORT, str(folder), *checkpoints]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=True)
-    return json.loads(done.stdout)
-
-
-def test_another_process_exports_the_same_bytes(name, tiny_export, digests):
-    for graph, path in tiny_export(name).files.items():
-        assert digests[f"{name}/{graph}"] == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -81,7 +81,7 @@ def wait_until(true: Callable[[], bool], seconds: float) -> float:
 @pytest.mark.parametrize(
     ("command", "limit_s"),
     [
-        (["zoo", "serve", "tiny-picture", "--workers", "2"], 3),
+        (["zoo", "serve", "tiny-picture", "--workers", "2"], 4.5),  # 3 s on a quiet machine; other tests run beside
         (["bentoml", "serve", "serving.service:Zoo"], 12),
     ],
     ids=["zoo serve", "bentoml serve"],

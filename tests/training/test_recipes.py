@@ -27,6 +27,10 @@ from zoo.registry import family_names
 from zoo.run import CALIBRATION, CHECKPOINT, EVALUATION, FILES, Run, graph_inputs, load_arrays, raw_items
 
 every_recipe = pytest.mark.parametrize("model", list(recipe_modules()))
+SLOW = ("attention-seq2seq-multi30k", "ddpm-mnist", "gpt-shakespeare", "hmm-casino", "lstm-laser", "mlp-laser")  # to prove
+every_candidate = pytest.mark.parametrize(
+    "model", [pytest.param(model, marks=pytest.mark.long) if model in SLOW else model for model in recipe_modules()]
+)
 
 
 def rows_of(graph, arrays):
@@ -153,7 +157,7 @@ def test_the_codec_makes_the_evaluated_arrays_of_the_raw_items(model, run_of):
         assert np.array_equal(encoded[name], array)
 
 
-@every_recipe
+@every_candidate
 def test_the_candidate_is_proven_on_drawn_and_on_real_inputs(model, candidate_of):
     certificate = Certificate.read(candidate_of(model))
     for graph in Manifest.read(candidate_of(model)).graphs:
@@ -171,7 +175,7 @@ def test_the_candidate_passes_with_other_drawn_inputs(model, candidate_of, run_o
     assert report.passed, failures(report)
 
 
-@every_recipe
+@every_candidate
 def test_the_manifest_says_where_the_model_comes_from(model, candidate_of, run_of):
     manifest, run = Manifest.read(candidate_of(model)), Run.read(run_of(model))
     assert (manifest.model, manifest.version, manifest.family) == (model, 1, load_recipe(model).family)
@@ -182,7 +186,7 @@ def test_the_manifest_says_where_the_model_comes_from(model, candidate_of, run_o
     assert (manifest.parameters > 0) == (not weights or bool(load_file(weights[0])))
 
 
-@every_recipe
+@every_candidate
 def test_the_published_model_answers(model, candidate_of, tmp_path, monkeypatch):
     (tmp_path / "hub").mkdir()
     artifact = publish(candidate_of(model), Hub(tmp_path / "hub"))
