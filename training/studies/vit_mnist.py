@@ -37,12 +37,13 @@ STUDY = Study(
         row("hidden-256", ("config.hidden=256",), 0.0596, 0.9803, 11),
         row("dropout-0.1", ("config.dropout=0.1",), 0.0513, 0.9843, 15),
         row("dropout-0.2", ("config.dropout=0.2",), 0.0512, 0.9849, 20),
-        Row(name="published-recipe"),
+        Row(name="layers-8-whole", published={"accuracy": 0.9861, "loss": 0.0562, "epochs": 22}),
     ),
     own={"loss": loss_on_test},
     better={"loss": -1},
     shown=("accuracy", "loss", "validation accuracy", "epochs", "seconds"),
     plotted=("accuracy", "loss"),
     remark="Four epochs are too few to reach the published figures, with dropout most of all: the order of the rows is that "
-    "of how fast they learn. The last row is the published model, layers-8 for up to 30 epochs.",
+    "of how fast they learn. The last row is the published model: layers-8 until five epochs are no better. Seconds are of "
+    "a machine that did much else.",
 )
