@@ -76,6 +76,6 @@ STUDY = Study(
     plotted=("of 16 features", "of 20 epochs"),
     remark="After 10 and 20 epochs wider networks gain more here than in the published table. After a single epoch ours "
     "are further from their end, and 32 features gain less than published: the rate, chosen for 10 epochs, is a "
-    "low one. Rows of 40 and 80 epochs that say so were not run for want of time. Seconds are of a machine that "
+    "low one. Seconds are of a machine that "
     "did other work too.",
 )
