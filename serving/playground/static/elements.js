@@ -24,6 +24,16 @@ export function button(text, onclick, properties = {}) {
   return h("button", { type: "button", onclick, ...properties }, text);
 }
 
+/** A button for each of `examples`, named by its label or its number, which hands its instance to `take`; null without any. */
+export function exampleButtons(examples, take) {
+  if (!examples.length) return null;
+  const buttons = examples.map(({ label, instance }, number) => {
+    const name = label ?? String(number + 1);
+    return button(name, () => take(instance), { "aria-label": `Example ${name}` });
+  });
+  return h("div", { className: "row", role: "group", "aria-label": "Examples" }, h("span", { className: "quiet" }, "Examples"), ...buttons);
+}
+
 /** A button that opens the file dialog; `onfile` is given the chosen file. */
 export function fileButton(text, accept, onfile) {
   const input = h("input", {

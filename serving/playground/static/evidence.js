@@ -1,6 +1,6 @@
 // The input of tasks that take what is known of some variables: a choice of states for each, filled from an example.
 
-import { button, h } from "./elements.js";
+import { button, exampleButtons, h } from "./elements.js";
 import { instancesRequest } from "./requests.js";
 
 const UNKNOWN = ""; // the choice that says nothing
@@ -27,16 +27,13 @@ export function evidenceInput({ model, examples, onrequest }) {
     ask();
   }
 
-  const pickers = examples.instances
-    .slice(0, 8)
-    .map(({ instance }, number) => button(String(number + 1), () => fill(instance), { "aria-label": `Example ${number + 1}` }));
   const labelled = choices.map((choice, number) => h("label", { className: "option" }, h("span", {}, variables[number]), choice));
   const element = h(
     "div",
     { className: "stack" },
     h("div", { className: "stack" }, ...labelled),
     h("div", { className: "row" }, button("Ask", ask, { className: "primary" }), button("Forget all", () => fill({}))),
-    pickers.length ? h("div", { className: "row", role: "group", "aria-label": "Examples" }, h("span", { className: "quiet" }, "Examples"), ...pickers) : null,
+    exampleButtons(examples.instances.slice(0, 8), fill),
   );
   return { element, hint: "Say what is known, or choose an example." };
 }

@@ -1,7 +1,7 @@
 // The input of tasks that take a graph: an example, a file or JSON as text; drawn, and its edges joined and parted by hand.
 
 import { bars } from "./answer.js";
-import { button, fileButton, h, percent, svg, takeDrops } from "./elements.js";
+import { button, exampleButtons, fileButton, h, percent, svg, takeDrops } from "./elements.js";
 import { instancesRequest } from "./requests.js";
 
 const [WIDTH, HEIGHT, MARGIN] = [560, 420, 14];
@@ -104,7 +104,7 @@ export function graphInput({ model, examples, onrequest, onclear, onproblem, onc
     h("label", { className: "check" }, editing, "Edit edges: choose two nodes to join or part them"),
     h("div", { className: "row" }, button("Clear", () => take("")), fileButton("Choose a file", ".json,application/json", takeFile)),
     h("label", { className: "stack" }, "Graph as JSON", text),
-    examples.instances.length ? exampleButtons(examples.instances, take) : null,
+    exampleButtons(examples.instances, (instance) => take(JSON.stringify(instance))),
   );
   takeDrops(element, takeFile);
   return { element, hint: "Choose the example, drop a JSON file, or write a graph.", colour };
@@ -127,13 +127,6 @@ export function chosenNode() {
     draw();
   };
   return { element, show, choose };
-}
-
-function exampleButtons(instances, take) {
-  const buttons = instances.map(({ instance }, number) =>
-    button(String(number + 1), () => take(JSON.stringify(instance)), { "aria-label": `Example ${number + 1}` }),
-  );
-  return h("div", { className: "row", role: "group", "aria-label": "Examples" }, h("span", { className: "quiet" }, "Examples"), ...buttons);
 }
 
 function legend({ codec: { labels } }) {

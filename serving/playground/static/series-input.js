@@ -1,6 +1,6 @@
 // The input of tasks that take a series: type it, choose or drop a CSV, or take an example; plotted and played.
 
-import { button, fileButton, h, svg, takeDrops } from "./elements.js";
+import { button, exampleButtons, fileButton, h, svg, takeDrops } from "./elements.js";
 import { fileRequest } from "./requests.js";
 
 const STEPS_A_SECOND = 8;
@@ -62,9 +62,9 @@ export function seriesInput({ model, examples, onrequest, onclear, onproblem }) 
     play.textContent = "Play";
   }
 
-  function take(csv) {
+  function take(value) {
     stop();
-    text.value = csv;
+    text.value = value;
     typed();
   }
 
@@ -85,19 +85,14 @@ export function seriesInput({ model, examples, onrequest, onclear, onproblem }) 
       fileButton("Choose a CSV", ".csv,text/csv,text/plain", takeFile),
     ),
     h("label", { className: "stack" }, "Series as CSV", text),
-    examples.instances.length ? exampleButtons(examples.instances, take) : null,
+    exampleButtons(examples.instances, (instance) => take(csv(instance))),
   );
   takeDrops(element, takeFile);
   return { element, hint: "Type a series, drop a CSV, or choose an example.", dispose: stop };
 }
 
-function exampleButtons(instances, take) {
-  const buttons = instances.map(({ label, instance }, number) =>
-    button(label ?? String(number + 1), () => take(instance.map((step) => [].concat(step).join(",")).join("\n") + "\n"), {
-      "aria-label": `Example ${label ?? number + 1}`,
-    }),
-  );
-  return h("div", { className: "row", role: "group", "aria-label": "Examples" }, h("span", { className: "quiet" }, "Examples"), ...buttons);
+function csv(series) {
+  return series.map((step) => [].concat(step).join(",")).join("\n") + "\n";
 }
 
 /** Lines with numbers: blank ones and a first one of names are passed over, as the codec does. */

@@ -1,6 +1,6 @@
 // The input of tasks that take a row of a table: a field for each column, filled from an example.
 
-import { button, h } from "./elements.js";
+import { button, exampleButtons, h } from "./elements.js";
 import { instancesRequest } from "./requests.js";
 
 /** As for `pictureInput`. Every change is asked for at once; `take(instance)` makes one. */
@@ -23,19 +23,16 @@ export function tableInput({ model, examples, onrequest, onproblem }) {
     ask();
   }
 
-  const pickers = examples.instances.map(({ label, instance }, number) =>
-    button(label ?? String(number + 1), () => take(instance), { "aria-label": `Example ${label ?? number + 1}` }),
-  );
   const labelled = fields.map((field, number) =>
     h("label", { className: "option" }, h("span", {}, columns[number]), field, h("span", { className: "quiet" }, units[number] ?? "")),
   );
-  if (pickers.length) fill(examples.instances[0].instance);
+  if (examples.instances.length) fill(examples.instances[0].instance);
   const element = h(
     "div",
     { className: "stack" },
     h("div", { className: "stack" }, ...labelled),
     h("div", { className: "row" }, button("Ask", ask, { className: "primary" })),
-    pickers.length ? h("div", { className: "row", role: "group", "aria-label": "Examples" }, h("span", { className: "quiet" }, "Examples"), ...pickers) : null,
+    exampleButtons(examples.instances, take),
   );
   return { element, hint: "Change a number, or choose an example.", take };
 }

@@ -1,6 +1,6 @@
 // The input of tasks that take a text of several lines, a map say: typed, dropped or taken from an example.
 
-import { button, fileButton, h, takeDrops } from "./elements.js";
+import { exampleButtons, fileButton, h, takeDrops } from "./elements.js";
 import { instancesRequest } from "./requests.js";
 
 /** As for `pictureInput`. Every change is asked for at once. */
@@ -17,17 +17,15 @@ export function textInput({ model, examples, onrequest, onclear }) {
     ask();
   }
   const drop = async (file) => take(await file.text());
-  const pickers = examples.instances
-    .slice(0, 8)
-    .map(({ instance }, number) => button(String(number + 1), () => take(instance), { "aria-label": `Example ${number + 1}` }));
+  const offered = examples.instances.slice(0, 8);
   const element = h(
     "div",
     { className: "stack" },
     text,
     h("div", { className: "row" }, fileButton("Choose a file", "text/plain", drop)),
-    pickers.length ? h("div", { className: "row", role: "group", "aria-label": "Examples" }, h("span", { className: "quiet" }, "Examples"), ...pickers) : null,
+    exampleButtons(offered, take),
   );
   takeDrops(element, drop);
-  if (pickers.length) text.value = examples.instances[0].instance;
+  if (offered.length) text.value = offered[0].instance;
   return { element, hint: "Change the text, drop a file, or choose an example." };
 }

@@ -1,6 +1,6 @@
 // A sentence in, its translation out, and which words each of its tokens looked at.
 
-import { button, h, percent } from "./elements.js";
+import { button, exampleButtons, h, percent } from "./elements.js";
 import { instancesRequest } from "./requests.js";
 
 /** A text to translate, and how widely translations are searched for. */
@@ -13,19 +13,17 @@ export function sentenceInput({ model, examples, onrequest, onclear, onproblem }
     if (!width.checkValidity() || width.value === "") return onproblem(`The beam width is no whole number from 1 to ${max_beam}.`);
     onrequest(instancesRequest(model, [{ text: text.value, beam: Number(width.value) }]));
   };
-  const shown = ({ instance }) => (typeof instance === "string" ? instance : instance.text);
-  const take = (value) => {
-    text.value = value;
+  const take = (instance) => {
+    text.value = typeof instance === "string" ? instance : instance.text;
     ask();
   };
-  const pickers = examples.instances.map((example, number) => button(String(number + 1), () => take(shown(example)), { title: shown(example) }));
   const element = h(
     "div",
     { className: "stack" },
     h("label", { className: "stack" }, `${source} to ${target}`, text),
     h("label", { className: "option" }, h("span", {}, "Beam width"), width, h("span", { className: "quiet" }, "1 is greedy")),
     h("div", { className: "row" }, button("Translate", ask, { className: "primary" })),
-    pickers.length ? h("div", { className: "row", role: "group", "aria-label": "Examples" }, h("span", { className: "quiet" }, "Examples"), ...pickers) : null,
+    exampleButtons(examples.instances, take),
   );
   return { element, hint: "Write a sentence, or choose an example." };
 }
