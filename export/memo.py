@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from zoo.spec import Arrays, Graph
@@ -43,5 +43,13 @@ def _key(what: str, graph: Graph, inputs: Arrays) -> bytes:
 
 
 def _num_bytes(answer: Any) -> int:
-    parts = answer.values() if isinstance(answer, dict) else answer
-    return int(answer.nbytes) if hasattr(answer, "nbytes") else sum(map(_num_bytes, parts))
+    """Bytes of the arrays in an answer; pairs may hold one array several times."""
+    return sum({id(array): int(array.nbytes) for array in _arrays(answer)}.values())
+
+
+def _arrays(answer: Any) -> Iterator[Any]:
+    if hasattr(answer, "nbytes"):
+        yield answer
+    else:
+        for part in answer.values() if isinstance(answer, dict) else answer:
+            yield from _arrays(part)
