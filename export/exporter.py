@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 
+from export.rewrite import rewrite
 from zoo.errors import ExportError
 from zoo.original import Original
 from zoo.spec import Graph, Port
@@ -33,6 +34,7 @@ def convert(original: Original, graph: Graph, *, opset: int = OPSET) -> onnx.Mod
         from export.torch_exporter import export_module
 
         model = export_module(original.cast("float32").model, graph, opset)
+    rewrite(model.graph)
     _declare_ports(model, graph)
     model.producer_name, model.producer_version = "proven-onnx-zoo", ""
     model.doc_string = ""
