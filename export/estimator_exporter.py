@@ -35,6 +35,7 @@ def export_estimator(estimator: Any, graph: Graph, opset: int) -> onnx.ModelProt
     if len(model.graph.output) != len(graph.outputs):
         found = ", ".join(output.name for output in model.graph.output)
         raise ExportError(f"skl2onnx gives {found}; graph {graph.name!r} declares {len(graph.outputs)} outputs.")
+    _sort_operator_sets(model)
     _drop_ones(model, graph)
     _rename_outputs(model, {found.name: port.name for found, port in zip(model.graph.output, graph.outputs, strict=True)})
     return model
@@ -45,6 +46,13 @@ def _options(estimator: Any, graph: Graph) -> dict[str, bool]:
     if "decision_function" in graph.methods:
         return {"zipmap": False, "raw_scores": True}
     return {"zipmap": False} if hasattr(estimator, "predict_proba") else {}
+
+
+def _sort_operator_sets(model: onnx.ModelProto) -> None:
+    """skl2onnx collects them in a Python set, whose order is another in another process."""
+    operator_sets = sorted(model.opset_import, key=lambda each: each.domain, reverse=True)
+    del model.opset_import[:]
+    model.opset_import.extend(operator_sets)
 
 
 def _drop_ones(model: onnx.ModelProto, graph: Graph) -> None:

@@ -68,14 +68,24 @@ def scale_one_weight(initializer, factor, place=-1):
 
 
 def float_weights(graph):
-    """Weights of which one at least is positive: a percent of zero is zero."""
+    """Weights of which one at least is positive, the bodies of loops included: a percent of zero is zero."""
     return [
         tensor
-        for tensor in graph.initializer
+        for part in all_graphs(graph)
+        for tensor in part.initializer
         if tensor.data_type == onnx.TensorProto.FLOAT
         and np.prod(tensor.dims) > 1
         and numpy_helper.to_array(tensor).max() > 0
     ]
+
+
+def all_graphs(graph):
+    """The graph and the bodies of its loops, and theirs."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from all_graphs(attribute.g)
 
 
 def last_weights(graph):

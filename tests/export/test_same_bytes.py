@@ -7,7 +7,10 @@ import subprocess
 import sys
 
 import pytest
+import skl2onnx
 
+from export import estimator_exporter
+from export.exporter import convert
 from zoo.registry import family_names
 
 OFTEN = ["convnet", "gpt", "lstm", "random-forest", "vae", "value-iteration"]
@@ -40,3 +43,21 @@ def test_another_process_exports_the_same_bytes(names, tiny_export, tmp_path, ro
         for graph, path in tiny_export(name).files.items()
     }
     assert json.loads(done.stdout) == expected
+
+
+def test_the_order_of_a_converters_operator_sets_does_not_count(tiny_export, monkeypatch):
+    """skl2onnx has them in the order of a Python set, which another process may have otherwise."""
+
+    def convert_reversed(*arguments, **options):
+        model = skl2onnx.convert_sklearn(*arguments, **options)
+        operator_sets = list(model.opset_import)[::-1]
+        assert len(operator_sets) == 2
+        del model.opset_import[:]
+        model.opset_import.extend(operator_sets)
+        return model
+
+    original = tiny_export("kernel-svm").original
+    [graph] = original.graphs
+    expected = convert(original, graph)
+    monkeypatch.setattr(estimator_exporter, "convert_sklearn", convert_reversed)
+    assert convert(original, graph) == expected
