@@ -3,7 +3,8 @@
 Collected by Andrej Karpathy for char-rnn (2015); the plays are in the public domain. The public address is unproven: it
 could not be opened where this was written, only the copy in $ZOO_DATA.
 
-The text is split where it lies, never by drawing: the last tenth is tested on, a tenth of the rest validated on.
+The text is split where it lies, never by drawing: the last tenth is tested on, the first tenth of the rest validated on. The
+test begins in the middle of a play; what is before it there stays for training.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ def load(*, chunk: int, stretch: int) -> Dataset:
 
     Training rows are `chunk` characters long and begin every `chunk` / 2: each place but the last few is in two of them.
     A row of the other splits is 2 `stretch` long and ends `stretch` after the one before: its second half is in no other
-    row of the split, and its first half is the context of that, which the first row has from the split before. What is left
-    of a split after its last whole row is dropped. Raises DataError when the file cannot be had, is damaged or is another.
+    row of the split, and its first half is the context of that, which the test's first row has from the training text. What
+    is left of a split after its last whole row is dropped. Raises DataError when the file cannot be had, is damaged or is
+    another.
     """
     (path,) = fetch(*FILES)
     text = np.frombuffer(read(path), dtype=np.uint8)
@@ -46,7 +48,7 @@ def load(*, chunk: int, stretch: int) -> Dataset:
     if not np.array_equal(_KINDS[numbers], text):
         raise DataError(f"{path} has other characters than {CHARACTERS!r}; fetch it again.")
     test = len(text) * 9 // 10
-    validation = test - test // 10 // stretch * stretch
+    train = test // 10 // stretch * stretch
 
     def split(starts: range, length: int) -> Split:
         places = np.array(starts)[:, None] + np.arange(length)
@@ -56,9 +58,9 @@ def load(*, chunk: int, stretch: int) -> Dataset:
         name="tinyshakespeare",
         source=ADDRESS,
         licence="public domain",
-        note=f"The last tenth of the text is tested on, {test - validation:,} characters before it are validated on.",
+        note=f"The last tenth of the text is tested on, the first {train:,} characters are validated on.",
         labels=tuple(CHARACTERS),
-        train=split(range(0, validation - chunk + 1, chunk // 2), chunk),
-        validation=split(range(validation - stretch, test - 2 * stretch + 1, stretch), 2 * stretch),
+        train=split(range(train, test - chunk + 1, chunk // 2), chunk),
+        validation=split(range(0, train - 2 * stretch + 1, stretch), 2 * stretch),
         test=split(range(test - stretch, len(text) - 2 * stretch + 1, stretch), 2 * stretch),
     )

@@ -1,11 +1,13 @@
 """gpt-shakespeare: a small GPT that writes plays character by character.
 
-Data: Tiny Shakespeare, split where it lies: the last tenth is scored once, a tenth of the rest is validated on. Batches are
-cut from rows of twice the context, each epoch at other places. The figure is nats a character: every character of the
-split is scored once, predicted from the 130 to 259 characters before it, as far as attention reaches (255). It stands
+Data: Tiny Shakespeare, split where it lies: the last tenth is scored once, the first tenth of the rest is validated on.
+Batches are cut from rows of twice the context, each epoch at other places. The figure is nats a character: every character
+of the split is scored once, predicted from the 130 to 259 characters before it, as far as attention reaches (255). It stands
 beside nanoGPT's 1.4697, of a network of 13 times as many weights that is tested on what it was chosen on
-(https://github.com/karpathy/nanoGPT). Reached: 1.660, and 1.384 on the validated tenth, which is the easier text; the aim
-was 1.55. It took 9,864 s on one thread, with other work on both cores.
+(https://github.com/karpathy/nanoGPT). Reached: 1.447, and 1.339 on the validated tenth, in 3,358 s on one thread.
+
+Which tenth is validated on counts: while it was the one before the test, which begins in the middle of a play, 1.660 was
+reached (1.384 on that tenth; 40 epochs, dropout 0.1).
 
     python -m training.recipes.attention.gpt_shakespeare --seed 0
 """
@@ -31,7 +33,7 @@ from zoo.families.attention.gpt import Config
 from zoo.original import Original
 from zoo.spec import Arrays
 
-CONFIG = Config()
+CONFIG = Config(dropout=0.2)
 STRETCH = 130  # characters that a row of the figure scores: 858 rows are the last tenth exactly
 
 
@@ -96,7 +98,7 @@ RECIPE = Recipe(
     objective=next_character,
     metric="nats_per_token",
     settings=Settings(
-        epochs=40, batch_size=12, optimizer="adamw", lr=4e-3, warmup_epochs=1, weight_decay=0.05, gradient_clip=1.0,
+        epochs=32, batch_size=12, optimizer="adamw", lr=4e-3, warmup_epochs=1, weight_decay=0.05, gradient_clip=1.0,
         average=0.998, patience=40, metric_every=10, evaluation_rows=32, precision="bf16-mixed", threads=1,
     ),
     reference={
